@@ -20,6 +20,8 @@ from bus.wire.ids import derive
 from bus.wire.plain_text import clean_line
 
 MAX_WHY_CHARACTERS = 300
+LATER_FIELDS = {"tokens_estimated"}
+"""Fields of an account that older logs lack: they are no part of its event's id, which a replay derives again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def ask(
             account=reply.account,
             why=clean_line(why, MAX_WHY_CHARACTERS),
         )
-        key = derive(reply.account.model_dump_json())  # nothing of it is masked in the trace that a replay reads
+        known = reply.account.model_dump_json(exclude=LATER_FIELDS)
+        key = derive(known)  # nothing of it is masked in the trace that a replay reads
         yield Post(experiment or envelope.experiment, event, key=key)
     return Asked(None if isinstance(answer, str) else answer, why, reply)

@@ -1,9 +1,15 @@
-"""Counts what one answer takes: requests, tokens, calls of tools, seconds, and answers that can't be used."""
+"""Counts what one answer takes: requests, tokens, calls of tools, seconds, and answers that can't be used.
+
+Some endpoints send no `usage`, and a request without a reply has none. Then tokens are estimated from characters, since
+a limit that counts nothing is none.
+"""
 
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from agents.llm.http_bodies import length_of_request
 from agents.llm.prices import Price
+from agents.llm.prompts.budget import CHARACTERS_PER_TOKEN
 from agents.llm.reply_facts import ReplyFacts
 from bus.vocabulary.events import ModelAccount, ModelOutcome
 from bus.vocabulary.questions import ToolUse
@@ -31,6 +37,8 @@ class AnswerMeter:
     tokens_out: int = 0
     tokens_cached: int = 0
     tokens_reasoning: int = 0
+    tokens_estimated: int = 0
+    """Tokens of prompts and answers that the endpoint did not count."""
     reasoning: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     tool_uses: list[ToolUse] = field(default_factory=list)
@@ -39,13 +47,23 @@ class AnswerMeter:
     start: float = field(default_factory=perf_counter)
 
     def count(self, facts: ReplyFacts) -> None:
-        """Count a reply, usable or not."""
+        """Count the reply to the request that this task made last, usable or not."""
         self.last = facts
-        self.tokens_in += facts.tokens_in
-        self.tokens_out += facts.tokens_out
+        self.tokens_in += facts.tokens_in or self._estimate(length_of_request())
+        self.tokens_out += facts.tokens_out or self._estimate(facts.written)
         self.tokens_cached += facts.tokens_cached
         self.tokens_reasoning += facts.tokens_reasoning
         self.keep_reasoning(facts.reasoning)
+
+    def count_prompt(self) -> None:
+        """Count the request that this task made last, of whose reply nothing is known."""
+        self.tokens_in += self._estimate(length_of_request())
+
+    def _estimate(self, characters: int) -> int:
+        """Return the tokens of so many characters, after counting them as an estimate."""
+        tokens = characters // CHARACTERS_PER_TOKEN
+        self.tokens_estimated += tokens
+        return tokens
 
     def keep_reasoning(self, text: str) -> None:
         """Keep a part of the model's reasoning."""
@@ -81,6 +99,7 @@ class AnswerMeter:
             tokens_out=self.tokens_out,
             tokens_cached=self.tokens_cached,
             tokens_reasoning=self.tokens_reasoning,
+            tokens_estimated=self.tokens_estimated,
             seconds=round(perf_counter() - self.start, 6),  # fine enough to tell apart two accounts of one prompt
             cost=self.cost(),
         )

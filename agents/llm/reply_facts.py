@@ -20,12 +20,19 @@ class ReplyFacts:
     """Why the model refused to answer; empty if it did not."""
     cut_off: bool = False
     """Whether the answer ended at the limit on tokens."""
+    called: int = 0
+    """Characters of the calls of tools."""
     has_choice: bool = False
     """Whether the body holds an answer at all."""
     tokens_in: int = 0
     tokens_out: int = 0
     tokens_cached: int = 0
     tokens_reasoning: int = 0
+
+    @property
+    def written(self) -> int:
+        """Characters that the model wrote, reasoning and calls of tools included."""
+        return len(self.text) + len(self.reasoning) + self.called
 
 
 def facts_of(body: bytes) -> ReplyFacts:
@@ -43,6 +50,7 @@ def facts_of(body: bytes) -> ReplyFacts:
         reasoning=_text(message.get("reasoning_content")) or _text(message.get("reasoning")),
         refusal=_text(message.get("refusal")) or ("the endpoint filtered the answer" if filtered else ""),
         cut_off=choice.get("finish_reason") in {"length", "max_tokens"},
+        called=sum(map(_call_length, _list(message.get("tool_calls")))),
         has_choice=bool(message) or "text" in choice,
         tokens_in=_count(usage, "prompt_tokens"),
         tokens_out=_count(usage, "completion_tokens"),
@@ -63,6 +71,12 @@ def _text(content: Any) -> str:
 def _call_arguments(message: dict[str, Any]) -> str:
     """Return the arguments of the older form of a function call, which AutoGen refuses."""
     return _text(_table(message.get("function_call")).get("arguments"))
+
+
+def _call_length(call: Any) -> int:
+    """Return the characters of a call of a tool."""
+    function = _table(_table(call).get("function"))
+    return len(_text(function.get("name"))) + len(_text(function.get("arguments")))
 
 
 def _table(value: Any) -> dict[str, Any]:

@@ -22,6 +22,8 @@ MAX_RETRY_DELAY_S = 30.0
 """Longest wait before a retry, even if the endpoint's Retry-After asks for more."""
 DOWN = frozenset({"timeout", "busy", "server_error", "unreachable", "bad_key", "no_model", "bad_reply"})
 """Outcomes for which a circuit opens: the next request would most likely end the same way."""
+MAY_HAVE_COST = frozenset({"timeout", "bad_reply"})
+"""Outcomes after which the endpoint may have read the prompt, and may charge it."""
 
 T = TypeVar("T")
 Permit = Callable[[AnswerMeter], Awaitable[str]]
@@ -61,6 +63,8 @@ class Sender:
                     result = await self._call(call, abilities)
                 except Exception as error:  # noqa: BLE001  whatever a library raises, the decision continues without it
                     fault = fault_of(error, self._key, self.endpoint.timeout_s)
+                    if fault.outcome in MAY_HAVE_COST:
+                        self.meter.count_prompt()
                 else:
                     self._remember(abilities)
                     return result

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from agents.llm.metering import AnswerMeter
+from agents.llm.prompts.budget import CHARACTERS_PER_TOKEN
 from bus.vocabulary.events import ModelLimits, Record
 from bus.vocabulary.queries import AskSpending, Query, Spending, SpendingRow
 
 EXPECTED_TOKENS_OUT = 2_000
 """Tokens that an answer is expected to have if the settings do not limit them."""
-CHARACTERS_PER_TOKEN = 4
-"""A rough figure for English and code, by which a prompt's tokens are estimated."""
 
 log = structlog.get_logger()
 

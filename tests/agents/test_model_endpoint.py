@@ -119,11 +119,14 @@ async def test_a_refused_key_is_not_tried_again_and_never_repeated(
 
 
 async def test_an_endpoint_that_does_not_answer_times_out(scripted_model: "ScriptedModel") -> None:
-    """After the timeout the decision continues without a model."""
+    """After the timeout the decision continues without a model; the endpoint may charge the prompt."""
     scripted_model.never_reply()
     async with connected(scripted_model, retries=0, timeout_s=0.2) as model:
         reply = await model.answer(CAUSE, QUESTION)
     assert reply.error == "no answer within 0.2 s"
+    assert reply.account
+    assert reply.account.tokens_in == reply.account.tokens_estimated > len(QUESTION.prompt) // 4
+    assert reply.account.tokens_out == 0
 
 
 async def test_a_missing_endpoint_becomes_an_error() -> None:

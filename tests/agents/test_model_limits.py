@@ -17,7 +17,7 @@ from bus.vocabulary.events import HumanMessage, ModelLimits, ModelOutcome, Recor
 from bus.vocabulary.queries import AskSpending, Query, Spending, SpendingRow
 from bus.vocabulary.questions import Completion
 from tests.support.decisions import envelope_of
-from tests.support.imitated_endpoints import JSON, PROFILES, imitate, said
+from tests.support.imitated_endpoints import ANSWERS, JSON, PROFILES, imitate, said
 
 if TYPE_CHECKING:
     from tests.support.scripted_model import ScriptedModel
@@ -97,9 +97,11 @@ class SpendingMemory:
         return self.reply
 
 
-async def ask_often(model: "ScriptedModel", guard: SpendingGuard, times: int, price: Price | None = None) -> list[str]:
+async def ask_often(
+    model: "ScriptedModel", guard: SpendingGuard, times: int, price: Price | None = None, form: str = "plain"
+) -> list[str]:
     """Return the outcomes of questions that are asked at once."""
-    imitate(model, lambda _: said(JSON))
+    imitate(model, lambda _: ANSWERS[form])
     choices = {"": (WeightedEndpoint(Endpoint(model.url, "m", max_tokens=20), price=price),)}
     client = ModelClient(choices, "researcher", guard=guard)
     found = await asyncio.gather(*(client.answer(CAUSE, QUESTION) for _ in range(times)))
@@ -125,6 +127,14 @@ async def test_no_request_exceeds_a_limit(
     outcomes = await ask_often(scripted_model, guard, 8, PRICE)
     assert len(scripted_model.requests) == outcomes.count("answered") == allowed
     assert outcomes.count("over_budget") == 8 - allowed
+
+
+async def test_a_limit_holds_without_the_endpoints_count(scripted_model: "ScriptedModel") -> None:
+    """Some endpoints send no usage."""
+    guard = SpendingGuard(SpendingMemory(ModelLimits(tokens=1_000)).ask)
+    outcomes = [(await ask_often(scripted_model, guard, 1, form="no usage"))[0] for _ in range(9)]
+    assert outcomes[0] == "answered"
+    assert outcomes[-1] == "over_budget"
 
 
 async def test_a_request_that_waits_for_its_turn_has_no_permission_yet(scripted_model: "ScriptedModel") -> None:

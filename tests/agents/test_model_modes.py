@@ -48,6 +48,8 @@ async def test_every_answer_that_holds_the_json_is_used(
     assert (reply.error, {key: text.strip() for key, text in json.loads(reply.body or "{}").items()}) == ("", ANSWER)
     assert reply.account
     assert (reply.account.outcome, reply.account.requests, reply.account.retries) == ("answered", 1, 0)
+    assert min(reply.account.tokens_in, reply.account.tokens_out) > 0
+    assert (reply.account.tokens_estimated > 0) == (form == "no usage")
 
 
 @pytest.mark.parametrize("failure", FAILURES)

@@ -81,13 +81,15 @@ class ModelAccount(Record):
     tool_calls: int = Field(default=0, ge=0)
     """Calls of tools."""
     tokens_in: int = Field(default=0, ge=0)
-    """Tokens of the prompts, as the endpoint counts them."""
+    """Tokens of the prompts, as the endpoint counts them; estimated from characters if it does not."""
     tokens_out: int = Field(default=0, ge=0)
-    """Tokens that the model wrote, reasoning included."""
+    """Tokens that the model wrote, reasoning included; estimated like those of the prompts."""
     tokens_cached: int = Field(default=0, ge=0)
     """Tokens of the prompts that the endpoint had in its cache."""
     tokens_reasoning: int = Field(default=0, ge=0)
     """Tokens of reasoning among those that the model wrote."""
+    tokens_estimated: int = Field(default=0, ge=0)
+    """Tokens among those of prompts and answers that are an estimate, since the endpoint sent no count."""
     seconds: float = Field(default=0.0, ge=0)
     """Wall seconds, waits before retries included."""
     cost: float | None = Field(default=None, ge=0)
