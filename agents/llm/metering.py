@@ -79,6 +79,11 @@ class AnswerMeter:
         shortened = clean_text(arguments, MAX_ARGUMENT_CHARACTERS)
         self.tool_uses.append(ToolUse(tool=tool, arguments=shortened, result=result))
 
+    @property
+    def tool_characters(self) -> int:
+        """Characters that tools have returned."""
+        return sum(len(use.result) for use in self.tool_uses)
+
     def cost(self) -> float | None:
         """Return the cost so far; None without a price."""
         return self.price.cost(self.tokens_in, self.tokens_out, self.tokens_cached) if self.price else None

@@ -29,9 +29,9 @@ from agents.llm.schemas import SCHEMAS
 from agents.llm.sending import EndpointState, Sender
 from agents.llm.spending import SpendingGuard, next_request
 from agents.llm.tools import TOOLS
-from agents.llm.tools.driving import QuestionAnswerer, run_tool
+from agents.llm.tools.driving import QuestionAnswerer
 from agents.llm.tools.gate_allowance import GateAllowance
-from agents.llm.tools.tool import Tool
+from agents.llm.tools.offering import ToolOffer
 from bus.vocabulary.events import ModelOutcome
 from bus.vocabulary.queries import AskModelWorth, ModelWorths
 from bus.vocabulary.questions import Completion, CompletionReply
@@ -39,10 +39,6 @@ from bus.wire.envelope import Envelope
 from bus.wire.ids import derive, rng
 from bus.wire.plain_text import clean_line
 
-MAX_TOOL_CALLS = 16
-"""Calls of tools for one answer."""
-MAX_TOOL_CHARACTERS = 48_000
-"""Characters that the tools may return for one answer, all calls together."""
 CORRECTION = "Your answer can't be used: {fault}. Give the whole answer again, as one JSON object and nothing else."
 FRESH_START = frozenset({"empty", "cut_off"})
 """Outcomes after which a new conversation is better than a word about the answer."""
@@ -105,16 +101,16 @@ class ModelClient:
             digest=derive(question.instructions, question.prompt)[:16],
             price=choice.price,
         )
-        expected = next_request(meter, len(question.instructions) + len(question.prompt), endpoint.max_tokens)
-
         gates = GateAllowance(self._answerer, question.gate_checks) if self._answerer else None
 
         async def permit(meter: AnswerMeter) -> str:
+            read = len(question.instructions) + len(question.prompt) + meter.tool_characters
+            expected = next_request(meter, read, endpoint.max_tokens)
             return await self._guard.refusal(envelope.campaign, agent, meter, expected)
 
         try:
             talk = _Talk(endpoint, self._adapter(endpoint), question, meter)
-            tools = [_offer(TOOLS[name], envelope, meter, gates) for name in question.tools if name in TOOLS]
+            tools = ToolOffer(envelope, meter, gates).of(TOOLS[name] for name in question.tools if name in TOOLS)
             read, outcome = await talk.hold(Sender(endpoint, self.state(endpoint), meter, permit), tools)
             reply = _reply(read, outcome, meter)
         except RequestFailed as failed:
@@ -219,20 +215,6 @@ class _Talk:
         if self._meter.last.refusal:
             return "refused"
         return "cut_off" if self._meter.last.cut_off else read.outcome
-
-
-def _offer(tool: Tool, envelope: Envelope, meter: AnswerMeter, gates: GateAllowance | None) -> OfferedTool:
-    """Return a tool that a model may call for one answer."""
-
-    async def call(arguments: str) -> str:
-        taken = sum(len(use.result) for use in meter.tool_uses)
-        if gates is None or len(meter.tool_uses) >= MAX_TOOL_CALLS or taken >= MAX_TOOL_CHARACTERS:
-            return "error: no further call is possible; give your answer now"
-        result = await run_tool(tool, envelope, arguments, gates.answer)
-        meter.keep_tool_use(tool.name, arguments, result)
-        return result
-
-    return OfferedTool(tool, call)
 
 
 def _reply(read: ReadAnswer, outcome: ModelOutcome, meter: AnswerMeter) -> CompletionReply:

@@ -60,8 +60,9 @@ def spent_by(meter: AnswerMeter) -> Spent:
 
 
 def next_request(meter: AnswerMeter, prompt_characters: int, max_tokens: int | None) -> Spent:
-    """Return what the next request of an answer is expected to take."""
-    tokens_in, tokens_out = prompt_characters // CHARACTERS_PER_TOKEN, max_tokens or EXPECTED_TOKENS_OUT
+    """Return what the next request of an answer is expected to take; what the model has said so far is read again."""
+    tokens_in = prompt_characters // CHARACTERS_PER_TOKEN + max(0, meter.tokens_out - meter.tokens_reasoning)
+    tokens_out = max_tokens or EXPECTED_TOKENS_OUT
     cost = meter.price.cost(tokens_in, tokens_out) if meter.price else 0.0
     return Spent(1, tokens_in + tokens_out, cost)
 

@@ -18,6 +18,11 @@ def asked(reply: CompletionReply) -> tuple[Asked[Answer], list[Post]]:
     return drive(ask(CAUSE, QUESTION, Answer, agent="analyst"), {Completion: reply}, driven), driven.posts
 
 
+def key_of(account: ModelAccount) -> str:
+    """Return what the id of an account's event derives from."""
+    return asked(CompletionReply(body='{"answer": "Well."}', account=account))[1][0].key
+
+
 def test_an_answer_is_typed_and_accounted_for() -> None:
     """The event has who asked, what for, and what it took."""
     result, posts = asked(CompletionReply(body='{"answer": "Well."}', account=ACCOUNT))
@@ -45,6 +50,9 @@ def test_a_reply_of_an_older_log_leads_to_no_event() -> None:
 
 def test_a_second_answer_to_a_question_is_an_account_of_its_own() -> None:
     """A process that died has paid for the first; the same reply has the same id."""
-    accounts = (ACCOUNT, ACCOUNT, ACCOUNT.model_copy(update={"seconds": 2.5}))
-    keys = [asked(CompletionReply(body='{"answer": "Well."}', account=one))[1][0].key for one in accounts]
-    assert keys[0] == keys[1] != keys[2]
+    assert key_of(ACCOUNT) == key_of(ACCOUNT) != key_of(ACCOUNT.model_copy(update={"seconds": 2.5}))
+
+
+def test_an_account_of_an_older_log_has_the_id_that_it_had() -> None:
+    """A replay derives it again, from an account with fields that the log lacks."""
+    assert key_of(ModelAccount(model="m", tokens_in=3)) == "40d22aa35eeb80dcc2a7419e785571b4"

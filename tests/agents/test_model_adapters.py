@@ -23,14 +23,15 @@ from agents.llm.conversation import MAX_TOOL_ROUNDS, Adapter, Briefing, OfferedT
 from agents.llm.endpoint import LIBRARIES, Endpoint, ModelLibrary
 from agents.llm.faults import RequestFailed
 from agents.llm.metering import AnswerMeter
-from agents.llm.model import MAX_TOOL_CALLS, ModelClient
+from agents.llm.model import ModelClient
 from agents.llm.schemas import Answer
 from agents.llm.sending import EndpointState, Sender
 from agents.llm.tools import TOOLS
+from agents.llm.tools.offering import MAX_TOOL_CALLS, MAX_TOOL_CHARACTERS, NO_FURTHER_CALL
 from bus.delivery.role import Subdecision
 from bus.vocabulary.events import HumanMessage, Record
 from bus.vocabulary.queries import AskExperiments, Experiments
-from bus.vocabulary.questions import Completion, Question
+from bus.vocabulary.questions import Completion, CompletionReply, Question
 from bus.wire.envelope import Envelope
 from tests.support.decisions import envelope_of
 from tests.support.factories import experiment
@@ -188,28 +189,55 @@ async def test_a_call_that_can_not_be_read_ends(adapter_of: AdapterOf, arguments
     assert heard == [JSON]
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-async def test_a_tools_questions_are_answered_and_its_use_is_kept(
-    scripted_model: "ScriptedModel", monkeypatch: pytest.MonkeyPatch, library: ModelLibrary
-) -> None:
-    """The reply has each call with its arguments and its result, so that the trace has them."""
+async def reply_with_a_tool(
+    model: "ScriptedModel", patch: pytest.MonkeyPatch, library: ModelLibrary, name: str
+) -> CompletionReply:
+    """Return the reply to a question whose tool returns this name."""
     require(library)
-    monkeypatch.setitem(TOOLS, NameOfExperiment.name, NameOfExperiment())
-    play(scripted_model, [CALL, (NameOfExperiment.name, "{}"), JSON])
-    row = experiment("e0001", "analysed", val_loss=1.5, recall=0.5, name="two-clocks")
+    patch.setitem(TOOLS, NameOfExperiment.name, NameOfExperiment())
 
     async def memory(_: Envelope, question: Question) -> Record:
         assert isinstance(question, AskExperiments)
         assert question.at == 40
-        return Experiments(rows=(row,))
+        await asyncio.sleep(0)
+        return Experiments(rows=(experiment("e0001", "analysed", val_loss=1.5, recall=0.5, name=name),))
 
-    client = ModelClient(Endpoint(scripted_model.url, "m", library=library), answerer=memory)
+    client = ModelClient(Endpoint(model.url, "m", library=library), answerer=memory)
     cause = envelope_of(HumanMessage(kind="ask", text="how?"), seq=40)
     question = Completion(instructions="i", prompt="p", schema_name="Answer", tools=(NameOfExperiment.name,))
     reply = await client.answer(cause, question)
     await client.close()
     assert json.loads(reply.body) == {"answer": "Well."}
+    return reply
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_a_tools_questions_are_answered_and_its_use_is_kept(
+    scripted_model: "ScriptedModel", monkeypatch: pytest.MonkeyPatch, library: ModelLibrary
+) -> None:
+    """The reply has each call with its arguments and its result, so that the trace has them."""
+    play(scripted_model, [CALL, (NameOfExperiment.name, "{}"), JSON])
+    reply = await reply_with_a_tool(scripted_model, monkeypatch, library, "two-clocks")
     assert reply.tool_uses[0].result == "two-clocks"
     assert reply.tool_uses[1].result.startswith("error: the arguments are not valid: id: Field required")
     assert scripted_model.requests[1]["messages"][-1]["content"] == "two-clocks"
-    assert len(reply.tool_uses) <= MAX_TOOL_CALLS
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(("characters", "allowed"), [(10, MAX_TOOL_CALLS), (8_000, MAX_TOOL_CHARACTERS // 8_000)])
+async def test_calls_of_one_message_are_bounded_too(
+    scripted_model: "ScriptedModel",
+    monkeypatch: pytest.MonkeyPatch,
+    library: ModelLibrary,
+    characters: int,
+    allowed: int,
+) -> None:
+    """In number, and by the characters that they return; the others are refused."""
+    function = {"name": CALL[0], "arguments": CALL[1]}
+    calls = [{"id": f"c{number}", "type": "function", "function": function} for number in range(40)]
+    scripted_model.script += [message(tool_calls=calls, finish="tool_calls"), said(JSON)]
+    reply = await reply_with_a_tool(scripted_model, monkeypatch, library, "x" * characters)
+    said_back = [one["content"] for one in scripted_model.requests[1]["messages"] if one["role"] == "tool"]
+    assert said_back == ["x" * characters] * allowed + [NO_FURTHER_CALL] * (40 - allowed)
+    assert reply.account
+    assert len(reply.tool_uses) == reply.account.tool_calls == allowed

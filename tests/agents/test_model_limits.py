@@ -179,9 +179,11 @@ async def test_unknown_spending_is_no_permission(scripted_model: "ScriptedModel"
 
 
 def test_a_request_is_estimated_from_its_prompt_and_its_limit() -> None:
-    """Four characters are a token."""
+    """Four characters are a token; what the model has said is read again."""
     meter = AnswerMeter("m", "localhost", "", "", PRICE)
     assert next_request(meter, 4_000, 500) == Spent(1, 1_500, PRICE.cost(1_000, 500))
+    meter.count(ReplyFacts(tokens_in=1_000, tokens_out=400, tokens_reasoning=100))
+    assert next_request(meter, 4_000, 500) == Spent(1, 1_800, PRICE.cost(1_300, 500))
 
 
 async def test_several_models_share_an_agents_questions(scripted_model: "ScriptedModel") -> None:
