@@ -164,16 +164,25 @@ class Bus:
         return await _retry(request, patience)
 
     async def serve_query(self, kind: type[Q], handler: Callable[[Q], Awaitable[Record]]) -> None:
-        """Answer a kind of query; if the handler raises ValueError, send its text as an error."""
+        """Answer a kind of query; if the handler raises ValueError or no message holds the reply, send an error."""
 
         async def respond(payload: bytes) -> bytes:
             with self.vitals.busy():
                 try:
-                    return encode_reply(await handler(kind.model_validate_json(payload)))
+                    return self._fitting(kind.name, encode_reply(await handler(kind.model_validate_json(payload))))
                 except ValueError as error:
                     return self._refuse(error)
 
         await self.transport.serve(subjects.query(kind.name), respond)
+
+    def _fitting(self, name: str, reply: bytes) -> bytes:
+        """Return a reply that a message holds: a longer one would never arrive, and be asked for for ever.
+
+        Raises ValueError for a longer one.
+        """
+        if len(reply) > (most := self.transport.max_message_bytes):
+            raise ValueError(f"the answer to {name} has {len(reply)} bytes, more than a message may have ({most})")
+        return reply
 
     def _refuse(self, error: ValueError) -> bytes:
         """Count an error and return the reply that carries it."""

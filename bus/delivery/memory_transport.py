@@ -65,6 +65,7 @@ class MemoryTransport:
     def __init__(self) -> None:
         """Start with empty streams."""
         self.reconnects = 0
+        self.max_message_bytes = 8 << 20
         self._streams = {stream.name: _Stream() for stream in STREAMS}
         self._consumers: dict[str, _Consumer] = {}
         self._responders: dict[str, Callable[[bytes], Awaitable[bytes]]] = {}

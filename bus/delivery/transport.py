@@ -95,6 +95,11 @@ class Transport(Protocol):
         """How often the connection was restored: a server that was down may have lost its newest messages."""
         ...
 
+    @property
+    def max_message_bytes(self) -> int:
+        """Most bytes of a message."""
+        ...
+
     async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
         """Append a message, unless the stream drops it.
 

@@ -91,6 +91,11 @@ class NatsTransport:
         """How often the client has reconnected; see Transport."""
         return self.client.stats["reconnects"]
 
+    @property
+    def max_message_bytes(self) -> int:
+        """What the server allows; see Transport."""
+        return self.client.max_payload
+
     async def provision(
         self,
         durables: Iterable[Durable] = (),

@@ -7,9 +7,12 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.query_replies import QueryRefused
 from bus.delivery.transport import NoAnswer, Receipt, Transport, TransportError
 from bus.nats.transport import NatsTransport
+from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.wire import subjects
 from bus.wire.stored_message import StoredMessage
 from tests.support.durables import campaign_durable, delete_consumer
@@ -195,6 +198,18 @@ async def test_a_request_is_answered(transport: Transport) -> None:
 
     await transport.serve(subject, to_upper_case)
     assert await transport.request(subject, b"hello", 2.0) == b"HELLO"
+
+
+async def test_a_reply_that_no_message_holds_is_an_error(transport: Transport) -> None:
+    """Without an answer, a role would ask for it for ever."""
+
+    async def answer(_: AskCampaignStatus) -> CampaignStatus:
+        return CampaignStatus(campaign="x" * transport.max_message_bytes)
+
+    bus = Bus(transport, "memory")
+    await bus.serve_query(AskCampaignStatus, answer)
+    with pytest.raises(QueryRefused, match="more than a message may have"):
+        await bus.ask(AskCampaignStatus(), patience=2)
 
 
 async def test_a_request_without_a_responder_fails(transport: Transport) -> None:
