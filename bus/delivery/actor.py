@@ -84,7 +84,7 @@ class Actor:
         """Handle one message to its end: decided, to be retried, or a dead letter. Raises LogFull, TransportError."""
         inbox = inbox or self._inbox
         is_new = delivery.deliveries == 1 and not inbox.retry
-        admission = self._throttle.judge(delivery.stored.subject) if is_new else Admission.READ
+        admission = self._throttle.judge(delivery.stored.subject, delivery.time) if is_new else Admission.READ
         if admission is Admission.DROP:
             await delivery.ack()
             return

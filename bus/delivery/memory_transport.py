@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from bus.delivery.transport import Durable, MessageTooLong, NoAnswer, Receipt, TransportError
 from bus.wire.stored_message import MAX_MESSAGE_BYTES, StoredMessage
@@ -17,6 +18,8 @@ class _Stream:
     """A stream's messages, with what it needs to drop duplicates."""
 
     messages: list[StoredMessage] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
+    """When each message was stored."""
     ids: dict[str, int] = field(default_factory=dict)
     """Message id → position."""
     last: dict[str, int] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class MemoryDelivery:
     transport: "MemoryTransport"
     consumer: _Consumer
     stored: StoredMessage
+    time: datetime
     deliveries: int
     waiting: int
 
@@ -82,6 +86,7 @@ class MemoryTransport:
             return Receipt(None)
         stream.ids[message_id] = len(stream.messages) + 1
         stream.messages.append(StoredMessage(len(stream.messages) + 1, subject, payload))
+        stream.times.append(datetime.now(UTC))
         stream.last[subject] = len(stream.messages)
         await self.wake()
         return Receipt(len(stream.messages))
@@ -106,8 +111,10 @@ class MemoryTransport:
     def _deliver(self, consumer: _Consumer, stored: StoredMessage) -> MemoryDelivery:
         consumer.due[stored.seq] = time.monotonic() + consumer.durable.ack_wait
         consumer.count[stored.seq] += 1
-        waiting = len(self._streams[consumer.durable.stream].messages) - consumer.next
-        return MemoryDelivery(self, consumer, stored, consumer.count[stored.seq], waiting)
+        stream = self._streams[consumer.durable.stream]
+        waiting = len(stream.messages) - consumer.next
+        time_stored = stream.times[stored.seq - 1]
+        return MemoryDelivery(self, consumer, stored, time_stored, consumer.count[stored.seq], waiting)
 
     def _next(self, consumer: _Consumer) -> StoredMessage | None:
         """Return an overdue message, or the next one that the filters match."""

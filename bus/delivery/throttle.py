@@ -3,15 +3,18 @@
 Each sender has a bucket of tokens, which fills at a steady rate; a message takes one. The first message without a token
 is refused with a reason. Those after it are dropped without a word for a while: to answer each would take as long as to
 read it. All of them stay in the stream.
+
+A bucket fills by the times at which the stream stored the messages. So a stopped lab, which reads at once what people
+have said to it over an hour, reads as much as a running one.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
 NOTICE_INTERVAL_S = 10.0
-"""Seconds between two refusals of one sender that are answered."""
+"""Seconds between two messages of one sender whose refusals are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +50,30 @@ class _Bucket:
     """The tokens of one sender."""
 
     tokens: float
-    filled_at: float
-    told_at: float = float("-inf")
+    filled_at: datetime
+    told_at: datetime | None = None
 
 
 class Throttle:
     """Judges messages as they come. Its buckets are full when the process starts."""
 
-    def __init__(self, rate: Rate | None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Keep to a rate; without one, read everything. `clock` counts seconds."""
-        self._rate, self._clock = rate, clock
+    def __init__(self, rate: Rate | None) -> None:
+        """Keep to a rate; without one, read everything."""
+        self._rate = rate
         self._buckets: dict[str, _Bucket] = {}
 
-    def judge(self, subject: str) -> Admission:
-        """Return what happens to a message on a subject, and count it."""
+    def judge(self, subject: str, time: datetime) -> Admission:
+        """Return what happens to a message on a subject, which the stream stored at a time, and count it."""
         if self._rate is None:
             return Admission.READ
-        now = self._clock()
-        bucket = self._buckets.setdefault(self._rate.sender(subject), _Bucket(self._rate.burst, now))
-        bucket.tokens = min(self._rate.burst, bucket.tokens + (now - bucket.filled_at) * self._rate.per_second)
-        bucket.filled_at = now
+        bucket = self._buckets.setdefault(self._rate.sender(subject), _Bucket(self._rate.burst, time))
+        elapsed = max(0.0, (time - bucket.filled_at).total_seconds())  # a server's clock may be set back
+        bucket.tokens = min(self._rate.burst, bucket.tokens + elapsed * self._rate.per_second)
+        bucket.filled_at = time
         if bucket.tokens >= 1:
             bucket.tokens -= 1
             return Admission.READ
-        if now - bucket.told_at < NOTICE_INTERVAL_S:
+        if bucket.told_at and abs((time - bucket.told_at).total_seconds()) < NOTICE_INTERVAL_S:
             return Admission.DROP
-        bucket.told_at = now
+        bucket.told_at = time
         return Admission.REFUSE

@@ -7,6 +7,7 @@ Two transports implement it, and one test suite covers both: `bus.nats.transport
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bus.wire.stored_message import StoredMessage
@@ -48,6 +49,11 @@ class Delivery(Protocol):
     @property
     def stored(self) -> StoredMessage:
         """The message."""
+        ...
+
+    @property
+    def time(self) -> datetime:
+        """When the stream stored it."""
         ...
 
     @property

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from nats.aio.msg import Msg
 
@@ -15,6 +16,7 @@ class NatsDelivery:
 
     message: Msg
     stored: StoredMessage
+    time: datetime
     deliveries: int
     waiting: int
 
@@ -38,4 +40,4 @@ def delivery_of(message: Msg) -> NatsDelivery:
     """Return a message with its position and its delivery count."""
     metadata = message.metadata
     stored = StoredMessage(metadata.sequence.stream, message.subject, message.data)
-    return NatsDelivery(message, stored, metadata.num_delivered or 1, metadata.num_pending or 0)
+    return NatsDelivery(message, stored, metadata.timestamp, metadata.num_delivered or 1, metadata.num_pending or 0)

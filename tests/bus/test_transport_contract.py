@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -134,13 +135,16 @@ async def test_a_consumer_gets_the_subjects_of_its_filters(transport: Transport,
 
 
 async def test_an_unacknowledged_message_is_delivered_again(transport: Transport, campaign: str) -> None:
-    """If a process dies with a message, another process gets it, with a higher delivery count."""
+    """If a process dies with a message, another process gets it, with a higher delivery count and the same time."""
+    before = datetime.now(UTC)
     await published(transport, f"lab.events.{campaign}.e1.A", b"a", f"{campaign}1")
+    after = datetime.now(UTC)
     delivery = await transport.pull(campaign_durable(campaign, ack_wait=0.5), 2.0)
     redelivery = await transport.pull(campaign_durable(campaign, ack_wait=0.5), 3.0)
     assert delivery is not None
     assert redelivery is not None
     assert redelivery.stored == delivery.stored
+    assert before <= delivery.time == redelivery.time <= after
     assert redelivery.deliveries == 2
     await redelivery.ack()
 
