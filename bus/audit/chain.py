@@ -123,11 +123,16 @@ def links_of(messages: Iterable[StoredMessage], before: str = ROOT) -> Iterator[
 
 
 def verify_chain(
-    links: Iterable[ChainLink], messages: Iterable[StoredMessage], archived: Collection[str] = ()
+    links: Iterable[ChainLink],
+    messages: Iterable[StoredMessage],
+    archived: Collection[str] = (),
+    *,
+    whole: bool = False,
 ) -> ChainCheck:
     """Compare messages with their recorded links, up to the last link or the first difference.
 
     Messages of `archived` campaigns may be missing. Their links stand in for them: the next message's link covers them.
+    Messages after the last link are of a log that has grown since; with `whole`, as for an export, they differ.
     """
     last, matched, gone = ChainLink(0, "", ROOT), 0, 0
     rest = iter(messages)
@@ -142,6 +147,8 @@ def verify_chain(
         if link != ChainLink.of(last.digest, stored):
             return ChainCheck(matched, last.digest, stored.seq, "is not what it was when it was recorded", gone)
         last, matched, stored = link, matched + 1, next(rest, None)
+    if whole and stored is not None:
+        return ChainCheck(matched, last.digest, stored.seq, "has no recorded hash", gone)
     return ChainCheck(matched, last.digest, archived=gone)
 
 

@@ -29,7 +29,8 @@ def verify_export(file: Path) -> dict[str, Any]:
     """Compare an exported log with its chain file; return the result as JSON. Raises LabError."""
     links = read_links(chain.chain_path(file))
     messages = read_messages(file, links)
-    return _as_json(chain.verify_chain(links, messages, archived_campaigns(messages)), len(messages))
+    result = chain.verify_chain(links, messages, archived_campaigns(messages), whole=True)
+    return _as_json(result, len(messages))
 
 
 def archived_campaigns(messages: Iterable[StoredMessage]) -> frozenset[str]:
@@ -39,9 +40,11 @@ def archived_campaigns(messages: Iterable[StoredMessage]) -> frozenset[str]:
     return frozenset(envelope.campaign for envelope in events)
 
 
-def require_intact(links: Sequence[ChainLink], messages: Sequence[StoredMessage], log: object) -> None:
-    """Raise LabError with the first position at which a log differs from its recorded hashes."""
-    result = chain.verify_chain(links, messages, archived_campaigns(messages))
+def require_intact(
+    links: Sequence[ChainLink], messages: Sequence[StoredMessage], log: object, *, whole: bool = False
+) -> None:
+    """Raise LabError with the first position at which a log differs from its recorded hashes (`verify_chain`)."""
+    result = chain.verify_chain(links, messages, archived_campaigns(messages), whole=whole)
     if result.first_difference is not None:
         raise LabError(f"{log} is damaged: position {result.first_difference} {result.detail}")
 
@@ -51,7 +54,7 @@ def require_intact_export(file: Path) -> None:
     path = chain.chain_path(file)
     if path.exists():
         links = read_links(path)
-        require_intact(links, read_messages(file, links), file)
+        require_intact(links, read_messages(file, links), file, whole=True)
 
 
 def require_intact_lab(settings: Settings, messages: Sequence[StoredMessage]) -> None:

@@ -51,9 +51,12 @@ def test_a_moved_message_is_found() -> None:
 
 
 def test_messages_after_the_last_link_are_not_counted() -> None:
-    """The chain says nothing about them."""
+    """The chain says nothing about them. An export's chain covers all of it, so there they differ."""
     check = chain.verify_chain(LINKS[:12], LOG)
     assert (check.first_difference, check.matched, check.digest) == (None, 12, LINKS[11].digest)
+    check = chain.verify_chain(LINKS[:12], LOG, whole=True)
+    assert (check.first_difference, check.matched, check.digest) == (13, 12, LINKS[11].digest)
+    assert chain.verify_chain(LINKS, LOG, whole=True).first_difference is None
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50, 100])
