@@ -1,7 +1,6 @@
 """The events of an exported log, for every command that reads one."""
 
 import sys
-import zlib
 from pathlib import Path
 
 from bus.audit import log_file
@@ -20,11 +19,15 @@ def read_events(file: Path, hint: str = "") -> list[Envelope]:
     except IsADirectoryError:
         hint = f"move37 export-log --home {file} FILE writes its log to a file"
         raise LabError(f"{file} is a folder; hint: {hint}") from None
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LabError(f"can't read {file} ({reason})" + (f"; hint: {hint}" if hint else "")) from None
+    except log_file.UNREADABLE as error:
+        raise LabError(f"can't read {file} ({reason_of(error)})" + (f"; hint: {hint}" if hint else "")) from None
     for line in skipped[:SHOWN]:
         print(f"skipped: {line}", file=sys.stderr)
     if len(skipped) > SHOWN:
         print(f"skipped: {len(skipped) - SHOWN} more lines of {file}", file=sys.stderr)
     return events
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a log can't be read, in a few words."""
+    return str(getattr(error, "strerror", None) or error)

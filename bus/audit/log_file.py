@@ -7,6 +7,7 @@ another campaign's messages are. A file whose name ends in `.gz` is compressed w
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,6 +19,8 @@ from bus.wire.stored_message import StoredMessage
 COMPRESSED = ".gz"
 """Suffix of a compressed file."""
 RAW_PREFIX = b'{"raw_hex":"'
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading a file raises that is missing or, if it is compressed, damaged."""
 
 
 def write_log(path: Path, messages: Iterable[StoredMessage]) -> int:
@@ -45,7 +48,7 @@ def _compressing(path: Path, file: IO[bytes]) -> AbstractContextManager[IO[bytes
 def read_payloads(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the messages of a file as the stream held them, each with its position.
 
-    Raises OSError, or EOFError or zlib.error for a compressed file that is damaged.
+    Raises one of UNREADABLE.
     """
     with gzip.open(path) if path.suffix == COMPRESSED else path.open("rb") as file:
         for position, line in enumerate(file, 1):

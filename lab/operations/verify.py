@@ -12,6 +12,7 @@ from bus.wire import subjects
 from bus.wire.stored_message import StoredMessage
 from lab.client.session import open_lab
 from lab.errors import LabError
+from lab.exported_log import reason_of
 from lab.home import Home
 from lab.settings import Settings
 
@@ -81,8 +82,8 @@ def read_messages(file: Path, links: Sequence[ChainLink]) -> list[StoredMessage]
     """Return the messages of an exported log, each with its link's subject: the lines have none. Raises LabError."""
     try:
         payloads = list(log_file.read_payloads(file))
-    except OSError as error:
-        raise LabError(f"can't read {file} ({error.strerror})") from None
+    except log_file.UNREADABLE as error:
+        raise LabError(f"can't read {file} ({reason_of(error)})") from None
     subject_of = {link.seq: link.subject for link in links}
     return [StoredMessage(seq, subject_of.get(seq, ""), payload) for seq, payload in payloads]
 

@@ -46,6 +46,18 @@ def test_an_export_is_intact(file: Path) -> None:
     assert (verify_export(file)["intact"], verify_export(file)["verified"]) == (True, 6)
 
 
+@pytest.mark.parametrize("kept", [20, -1, slice(40, None)])
+def test_a_compressed_log_that_is_cut_or_changed_is_one_line(tmp_path: Path, kept: int | slice) -> None:
+    """The error names the file."""
+    file = tmp_path / "log.jsonl.gz"
+    write_files(file, (), LOG, ())
+    whole = file.read_bytes()
+    file.write_bytes(whole[:kept] if isinstance(kept, int) else whole[:20] + whole[kept])
+    for check in (verify_export, require_intact_export):
+        with pytest.raises(LabError, match=r"can't read .*log\.jsonl\.gz \(.+\)$"):
+            check(file)
+
+
 @pytest.mark.parametrize(("change", "position"), [(forge, 7), (cut, 4), (empty, 1)])
 def test_a_message_without_a_link_is_the_first_difference(
     file: Path, change: Callable[[Path], None], position: int, capsys: pytest.CaptureFixture[str]
