@@ -9,7 +9,6 @@ messages that the desk had not read are left out.
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,15 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.roles.desk import message_id
-from bus.audit import chain, log_file
-from bus.audit.chain import ChainLink
+from bus.audit import chain
 from bus.delivery.bus import Bus
-from bus.delivery.giving_up import GIVE_UP_ORDINAL
-from bus.delivery.replay import replay_role
 from bus.delivery.role import Post
 from bus.delivery.role_spec import RoleSpec
-from bus.delivery.traces import Traces, read_traces, trace_id, traces_path
+from bus.delivery.traces import read_traces, trace_id
 from bus.delivery.transport import NoAnswer, Transport
 from bus.nats import server
 from bus.nats.transport import NatsTransport
@@ -39,26 +34,14 @@ from lab.client import connection
 from lab.client.in_force import in_force
 from lab.errors import LabError
 from lab.home import Home
-from lab.operations import log_export, replay, verify
+from lab.operations.decided_past import decided_events, is_of_decided, last_human_position
+from lab.operations.recorded_log import read_recorded, require_intact_past
 from lab.roster import all_durables, decider_specs
 from lab.runtime.fork_changes import ForkChanges, campaign_forked
 from lab.settings import Settings
 
 UNCHANGED = ForkChanges()
-MAX_REFUSED_MESSAGES = 10_000
-"""The search for the desk's last message ends after so many inbox positions without an event in the log."""
 PULL_TIMEOUT_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedLog:
-    """A log with its chain, its traces and its weights."""
-
-    messages: Sequence[StoredMessage]
-    links: Sequence[ChainLink]
-    traces: Sequence[bytes]
-    artifacts: Path | None
-    """Folder of the trained weights; None for an exported file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +68,8 @@ async def fork(
     """
     if home.root.exists() and any(home.root.iterdir()):
         raise LabError(f"{home.root} is not empty; hint: choose another --home")
-    recorded = await _read_recorded(settings, log)
-    _verify(recorded, at, log)
+    recorded = await read_recorded(settings, log)
+    require_intact_past(recorded, at, log)
     messages, history = recorded.messages[:at], subjects.decode_events(recorded.messages)
     campaign = _newest_campaign(history, at)
     record = _campaign_record(campaign, history, at)
@@ -96,7 +79,7 @@ async def fork(
         traces = read_traces(recorded.traces)
         specs = decider_specs()
         decided = {name: decided_events(spec, history, at, traces) for name, spec in specs.items()}
-        decided_traces = [trace for trace in recorded.traces if _is_of_decided(trace, decided)]
+        decided_traces = [trace for trace in recorded.traces if is_of_decided(trace, decided)]
         last_read = last_human_position(campaign, {envelope.id for envelope in history if envelope.seq <= at})
         async with _new_streams(settings, home, last_read) as transport:
             await _write(transport, messages, decided_traces)
@@ -115,83 +98,12 @@ async def fork(
     return ForkSummary(campaign, at, len(decided_traces), weights, under_way, forked.changes if forked else {})
 
 
-async def _read_recorded(settings: Settings, log: Path) -> RecordedLog:
-    """Return the log of an exported file or a home. Raises LabError."""
-    if not log.exists():
-        raise LabError(f"no log or home {log}; hint: move37 export-log writes a log to a file")
-    if not log.is_dir():
-        return _read_exported(log, None)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "log.jsonl"
-        await log_export.write_export(settings.model_copy(update={"home": log, "nats": None}), file)
-        return _read_exported(file, Home(log).artifacts)
-
-
-def _read_exported(file: Path, artifacts: Path | None) -> RecordedLog:
-    """Return the log that `move37 export-log` wrote. Raises LabError."""
-    links = verify.read_links(chain.chain_path(file))
-    replay.traces_of(file)  # raises LabError if the traces are missing or damaged
-    traces = tuple(trace for _, trace in log_file.read_payloads(traces_path(file)))
-    return RecordedLog(verify.read_messages(file, links), links, traces, artifacts)
-
-
-def _verify(recorded: RecordedLog, at: int, log: Path) -> None:
-    """Raise LabError if the log has no such position, lacks an archived campaign, or is damaged at or before it."""
-    if recorded.messages and recorded.messages[-1].seq != len(recorded.messages):
-        raise LabError(f"a campaign of {log} was archived; refusing to fork; hint: move37 backup copies a whole lab")
-    if not 1 <= at <= len(recorded.messages):
-        raise LabError(f"{log} has no position {at}; hint: its last position is {len(recorded.messages)}")
-    result = chain.verify_chain(recorded.links[:at], recorded.messages[:at])
-    if result.first_difference is not None:
-        raise LabError(
-            f"{log} is damaged at position {result.first_difference}; refusing to fork; hint: "
-            + (f"move37 events --home {log} --verify" if log.is_dir() else f"move37 replay {log} --verify")
-        )
-
-
 def _newest_campaign(history: Sequence[Envelope], at: int) -> str:
     """Return the newest campaign of the log up to a position. Raises LabError."""
     started = [one.campaign for one in history if isinstance(one.event, CampaignStarted) and one.seq <= at]
     if not started:
         raise LabError(f"no campaign has started by position {at}; hint: choose a later position")
     return started[-1]
-
-
-def decided_events(spec: RoleSpec, history: Sequence[Envelope], at: int, traces: Traces) -> set[str]:
-    """Return the ids of the events that a role had fully decided by a position.
-
-    A decision is complete if a replay finds nothing missing. If today's role would decide otherwise, the log tells: a
-    decision is complete if it published events up to the position and none after it.
-    """
-    name, past = spec.name, [envelope for envelope in history if envelope.seq <= at]
-    published = {envelope.cause for envelope in past if envelope.role == name}
-    continued = {envelope.cause for envelope in history if envelope.role == name and envelope.seq > at}
-    ids = {envelope.id for envelope in past}
-    return {
-        envelope.id
-        for envelope, difference in replay_role(spec, past, traces)
-        if difference is None or envelope.id in published - continued
-    } | {envelope.id for envelope in past if derive(envelope.id, name, GIVE_UP_ORDINAL) in ids}
-
-
-def _is_of_decided(trace: bytes, decided: Mapping[str, Collection[str]]) -> bool:
-    """Return True if a trace is of a complete decision; an incomplete one is decided again and writes a new trace."""
-    body = json.loads(trace)
-    return body["cause"] in decided.get(body["role"], ())
-
-
-def last_human_position(campaign: str, ids: Collection[str]) -> int:
-    """Return the inbox position of the last human message in the log, 0 if there is none.
-
-    The desk derives its events' ids from the inbox position (`agents.roles.desk.message_id`). New messages to the
-    fork must come after that position.
-    """
-    position, last = 0, 0
-    while position < last + MAX_REFUSED_MESSAGES:
-        position += 1
-        if derive(message_id(campaign, position), "desk", 0) in ids:
-            last = position
-    return last
 
 
 @asynccontextmanager
