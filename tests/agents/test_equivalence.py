@@ -124,6 +124,7 @@ def test_an_idle_formula_is_not_bred() -> None:
     assert is_idle(parse("mul(relu(a0),z)"))
     assert not is_idle(parse("mul(a0,z)"))
     assert not is_idle(parse("relu(z)"))
+    assert not is_idle(parse("relu(add(v,-1))"))
 
 
 def test_equal_functions_have_equal_outputs_and_others_differ() -> None:

@@ -15,6 +15,7 @@ from agents.design.formulas.simplify import canonical, simplified
 from agents.design.formulas.trees import grown, varied
 from agents.design.formulas.values import fingerprint, values
 from agents.design.formulas.words import in_words
+from agents.design.units.unit import is_formula
 
 LEAVES = st.sampled_from(["h0", "h1", "a0", "s0", "k", "q"]).map(leaf)
 NUMBERS = st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 3.0]).map(number)
@@ -174,6 +175,21 @@ def test_a_key_is_canonical() -> None:
 def test_a_formula_of_a_named_unit_is_that_unit(axis: str, text: str, key: str) -> None:
     """So one function has one form; factors and terms that free parameters absorb make no difference."""
     assert formula_key(axis, text) == key
+
+
+@pytest.mark.parametrize(
+    ("axis", "text", "key"),
+    [
+        ("feature", "mul(z,add(softmax(z),softmax(mul(-1,z))))", "identity"),
+        ("value", "add(v,relu(add(v,-1)))", "none"),
+        ("read", "add(r,relu(add(r,-2)))", "plain"),
+        ("decay", "mul(-1,softplus(add(h0,mul(-1,s0),relu(add(s0,-2)))))", "sigmoid"),
+    ],
+)
+def test_a_formula_that_only_resembles_a_named_unit_stays_a_formula(axis: str, text: str, key: str) -> None:
+    """Their fingerprints are equal: with two channels, or in a narrow range, the functions are too."""
+    assert fingerprint(canonical(parse(text))) == fingerprint(parse(SEEDS[axis][key]))
+    assert is_formula(formula_key(axis, text))
 
 
 def test_a_formula_has_words() -> None:

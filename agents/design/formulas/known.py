@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from agents.design.formulas.expression import Expression, parse
-from agents.design.formulas.values import fingerprint
+from agents.design.formulas.values import agree, fingerprint
 
 SEEDS: Mapping[str, Mapping[str, str]] = {
     "decay": {
@@ -45,7 +45,8 @@ def seed_of(axis: str, key: str) -> Expression | None:
 
 def named_unit(axis: str, tree: Expression) -> str | None:
     """Return the key of the named unit that computes the same function; None if there is none."""
-    return _named(axis).get(fingerprint(tree))
+    key = _named(axis).get(fingerprint(tree))
+    return key if key and agree(tree, parse(SEEDS[axis][key])) else None
 
 
 @lru_cache

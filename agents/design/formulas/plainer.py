@@ -5,10 +5,11 @@ choose among keys instead, when a design takes its normal form (`agents.design.e
 """
 
 import math
+from collections.abc import Sequence
 
 from agents.design.formulas.expression import Expression, call, number
 from agents.design.formulas.ranges import exp, is_of_token, sigmoid, softplus
-from agents.design.formulas.values import values
+from agents.design.formulas.values import CONFIRMING, OF_KEYS, values
 
 _STARTS = {"a0": (0.0,), "s0": (2.0, 6.0)}
 """Where learned numbers start, at their ends."""
@@ -26,7 +27,11 @@ def plainer(tree: Expression) -> Expression:
 
 def is_idle(tree: Expression) -> bool:
     """Return whether a formula does nothing: it has one value whatever the token, such as relu(z)·relu(−z)."""
-    found = values(plainer(tree))
+    plain = plainer(tree)
+    return all(_is_constant(values(plain, sample)) for sample in (OF_KEYS, CONFIRMING))
+
+
+def _is_constant(found: Sequence[float]) -> bool:
     return max(found) - min(found) <= 1e-9 * max(1.0, *map(abs, found))
 
 

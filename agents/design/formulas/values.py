@@ -1,14 +1,19 @@
 """A formula's value on sampled sequences, and the fingerprint by which equal functions are found.
 
 A leaf has a fixed random value at every step and channel of a few short sequences. Two formulas that agree there to six
-digits are taken for one function. The leaves whose names or signs mean nothing are exchanged in every way, and the
-least of all digests is the fingerprint.
+digits have one fingerprint. The leaves whose names or signs mean nothing are exchanged in every way, and the least of
+all digests is the fingerprint.
+
+The fingerprint is part of keys in logs, so its small sample stays, although it takes some unequal functions for one:
+with two channels, softmax(z) + softmax(−z) is 1. Whoever draws a conclusion from it confirms it on a second sample, of
+more channels and a wider range (`agree`).
 """
 
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial
 from itertools import permutations, product
 from random import Random
 
@@ -16,20 +21,45 @@ from agents.design.formulas.expression import Expression, leaf, negative
 from agents.design.formulas.openings import LEAVES, RIVALS
 from agents.design.formulas.ranges import exp, sigmoid, softplus
 
-STEPS, CHANNELS = 3, 2
-SCALES = (0.5, 1.0, 3.0)
-"""One sequence for each: leaves are normal with this deviation."""
 FINGERPRINT_DIGITS = 10
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Sequences that a formula is evaluated on."""
+
+    steps: int
+    channels: int
+    scales: tuple[float, ...]
+    """One sequence for each: leaves are normal with this deviation."""
+    starts: tuple[float, float] | None = None
+    """The ends that s0 starts between in training; None if it is normal too."""
+
+
+OF_KEYS = Sample(3, 2, (0.5, 1.0, 3.0))
+"""The sample of fingerprints."""
+CONFIRMING = Sample(5, 6, (0.3, 1.0, 3.0, 10.0), starts=(2.0, 6.0))
+"""The sample that confirms what the first one suggests."""
 
 Rows = list[list[float]]
 """Values by step and channel; one channel stands for all of them."""
 
 
 @lru_cache(maxsize=1024)
-def values(tree: Expression) -> tuple[float, ...]:
+def values(tree: Expression, sample: Sample = OF_KEYS) -> tuple[float, ...]:
     """Return a tree's values on every sequence, one after the other; finite for a tree that fits an opening."""
-    rows = [row for scale in SCALES for row in _evaluate(tree, scale)]
-    return tuple(value for row in rows for value in (row if len(row) == CHANNELS else row * CHANNELS))
+    rows = [row for scale in sample.scales for row in _evaluate(tree, scale, sample)]
+    return tuple(value for row in rows for value in (row if len(row) == sample.channels else row * sample.channels))
+
+
+def agree(a: Expression, b: Expression) -> bool:
+    """Return whether two trees have the same values on the confirming sample, under some exchange of leaves."""
+    expected = values(b, CONFIRMING)
+    return any(all(map(_is_close, values(variant, CONFIRMING), expected)) for variant in variants(a))
+
+
+def _is_close(x: float, y: float) -> bool:
+    return math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9)
 
 
 @lru_cache(maxsize=1024)
@@ -65,20 +95,23 @@ def _digest(tree: Expression) -> str:
 
 
 @cache
-def _sample(name: str, scale: float) -> Rows:
+def _values_of_leaf(name: str, scale: float, sample: Sample) -> Rows:
     """Return a leaf's fixed random values."""
     about, random = LEAVES[name], Random(f"{name} {scale}")
-    channels = CHANNELS if about.shape in ("key", "value") else 1
-    rows = [[random.gauss(0, scale) for _ in range(channels)] for _ in range(STEPS)]
-    return rows if about.of_token else [rows[0]] * STEPS
+    channels = sample.channels if about.shape in ("key", "value") else 1
+    ends = sample.starts if name == "s0" else None
+    draw = partial(random.uniform, *ends) if ends else partial(random.gauss, 0, scale)
+    rows = [[draw() for _ in range(channels)] for _ in range(sample.steps)]
+    return rows if about.of_token else [rows[0]] * sample.steps
 
 
-def _evaluate(tree: Expression, scale: float) -> Rows:
+def _evaluate(tree: Expression, scale: float, sample: Sample) -> Rows:
     if not tree.args:
-        return [[tree.value]] * STEPS if tree.op == "number" else _sample(tree.op, scale)
-    args = [_evaluate(arg, scale) for arg in tree.args]
+        is_number = tree.op == "number"
+        return [[tree.value]] * sample.steps if is_number else _values_of_leaf(tree.op, scale, sample)
+    args = [_evaluate(arg, scale, sample) for arg in tree.args]
     if tree.op == "mean":
-        return [_mean(args[0][: t + 1]) for t in range(STEPS)]
+        return [_mean(args[0][: t + 1]) for t in range(sample.steps)]
     return [_AT_A_STEP[tree.op](*step) for step in zip(*args, strict=True)]
 
 
