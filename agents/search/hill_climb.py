@@ -1,7 +1,8 @@
 """Hill climb: mutates the best design of the present climb, and starts a new climb when it gains nothing more.
 
 Iterated local search. A climb begins with fresh designs and knows only the results since its start, so a new one is
-not drawn back to the old hill.
+not drawn back to the old hill. The ranking moves with every result, since it shrinks results towards those of designs
+with the same units; a top that changes by that alone is no gain.
 """
 
 from random import Random
@@ -22,6 +23,9 @@ class HillClimbParameters(PolicyParameters):
     """Results that a climb begins with; the first one begins with the baselines, a later one with fresh designs."""
     patience: int = Field(default=15, ge=1)
     """Results without a gain after which a new climb begins."""
+    reranked: bool = True
+    """Whether another top is a gain even if only the ranking changed, as in logs without this parameter; new campaigns
+    count a gain only if the new top was analysed since the last one was told."""
 
 
 class HillClimb(SearchPolicy):
@@ -31,17 +35,26 @@ class HillClimb(SearchPolicy):
     summary = "mutates the best design of a climb, and starts a new climb when it gains nothing more"
     Parameters = HillClimbParameters
 
+    @classmethod
+    @override
+    def sized_for(cls, experiments: int, baselines: int) -> HillClimbParameters:
+        """Return the parameters of new campaigns, in which new results alone are gains."""
+        return HillClimbParameters(reranked=False)
+
     @override
     def tell(self, status: CampaignStatus, state: State) -> Subdecision[Renewal | None]:
         """Return the climb with the newest analyses: its start, its top, and when it last gained."""
         start, top, gained = state.get("start", 0), state.get("top"), state.get("gained", 0)
-        if status.analysed <= state.get("seen", 0):
+        seen = state.get("seen", 0)
+        if status.analysed <= seen:
             return None
         best = yield from self._top(status, start)
-        if best != top:
+        if best != top and (self.parameters.reranked or (yield from self._is_new(best, status, seen))):
             top, gained = best, status.analysed
         elif status.analysed - gained >= self.parameters.patience:
             start, top, gained = status.analysed, None, status.analysed
+        else:
+            top = best
         return Renewal(status.analysed, {"start": start, "top": top, "gained": gained, "seen": status.analysed})
 
     @override
@@ -53,6 +66,13 @@ class HillClimb(SearchPolicy):
             return Suggestion(random.choice(founders) if founders else None)
         top = yield from self._top(status, start)
         return Suggestion(top, preferences={"crossover": 0.0, "scratch": 0.0})
+
+    def _is_new(self, name: str | None, status: CampaignStatus, seen: int) -> Subdecision[bool]:
+        """Return whether an experiment is among those that were analysed since the last renewal."""
+        rows: Experiments = yield AskAnalysed(
+            campaign=status.campaign, at=status.last_seq, newest=status.analysed - seen
+        )
+        return name in {row.id for row in rows.rows}
 
     def _top(self, status: CampaignStatus, start: int) -> Subdecision[str | None]:
         """Return the best result since a climb's start, one that suits people's wishes best; None of no results."""

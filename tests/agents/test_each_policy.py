@@ -14,7 +14,7 @@ from bus.vocabulary.queries import (
     TrialOutcome,
 )
 from tests.support.decisions import drive
-from tests.support.policy_campaigns import BASELINES, OUTCOMES, RANKED, ask, fold, memory_of, status
+from tests.support.policy_campaigns import BASELINES, OUTCOMES, RANKED, ask, fold, memory_of, started, status
 
 
 class TestTwoTier:
@@ -193,6 +193,16 @@ class TestHillClimb:
         """Here the first result is the best, so climbs of 15 results follow one another."""
         assert fold("hill_climb", 16)["start"] == 16
         assert fold("hill_climb", 15)["start"] == 0
+
+    def test_a_change_of_the_ranking_alone_is_no_gain(self) -> None:
+        """An older result became the top: the climb goes on from it, with the patience that is left."""
+        policy = make_policy("hill_climb", started("hill_climb").policy_parameters)
+        state = {"start": 0, "top": RANKED[3], "gained": 4, "seen": 10}
+        now = status("hill_climb", 11)
+        renewal = drive(policy.tell(now, state), memory_of(now))
+        assert renewal == Renewal(11, {"start": 0, "top": RANKED[0], "gained": 4, "seen": 11})
+        older = drive(make_policy("hill_climb", {"patience": 15}).tell(now, state), memory_of(now))
+        assert older == Renewal(11, {"start": 0, "top": RANKED[0], "gained": 11, "seen": 11})
 
 
 class TestHalving:
