@@ -29,7 +29,10 @@ class QualityDiversityParameters(PolicyParameters):
 
 
 class QualityDiversity(SearchPolicy):
-    """Holds an elite for each cell of a grid; the state is the grid and the number of analyses that it has seen."""
+    """Holds an elite for each cell of a grid.
+
+    The state is the grid, the number of analyses that it has seen, and the vetoes that were in force then, if any.
+    """
 
     name = "quality_diversity"
     summary = "varies the best design of a kind drawn at random (MAP-Elites)"
@@ -40,16 +43,20 @@ class QualityDiversity(SearchPolicy):
         """Return the grid with the analyses that it lacks.
 
         Decisions about several analyses may be under way at once, and a state be published before an earlier one. So
-        each is made from all analyses after those that the state has seen.
+        each is made from all analyses after those that the state has seen. After a veto or a restoration, it is made
+        from all there are: a cell gets its next best design, and its elite back.
         """
-        elites, seen = dict(state.get("elites", {})), int(state.get("seen", 0))
+        elites, seen, vetoed = dict(state.get("elites", {})), int(state.get("seen", 0)), sorted(status.vetoed)
         if status.started is None or status.analysed <= seen:
             return None
+        if vetoed != state.get("vetoed", []):
+            seen = 0
         rows: Experiments = yield AskAnalysed(
             campaign=status.campaign, at=status.last_seq, newest=status.analysed - seen, ids=tuple(elites.values())
         )
         grid = _elites(rows.rows, space_named(status.started.space))
-        return Renewal(status.analysed, {"elites": grid, "seen": status.analysed})
+        in_force = {"vetoed": vetoed} if vetoed else {}
+        return Renewal(status.analysed, {"elites": grid, "seen": status.analysed, **in_force})
 
     @override
     def ask(self, status: CampaignStatus, state: State, random: Random) -> Subdecision[Suggestion]:

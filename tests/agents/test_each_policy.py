@@ -79,6 +79,21 @@ class TestQualityDiversity:
         assert grid == {"elites": cells, "seen": 30}
         assert 5 < len(cells) < 30
 
+    def test_a_veto_costs_a_cell_its_elite_until_it_is_restored(self) -> None:
+        """Meanwhile the cell has its next best experiment."""
+        space = space_named("mixers")
+        cells = ["|".join(space.behaviour(draw_design(Random(index)))) for index in range(28)]
+        cell = next(cell for cell in cells if cells.count(cell) > 1)
+        first, second = [name for name, its in zip(RANKED, cells, strict=False) if its == cell][:2]
+        policy, grids = make_policy("quality_diversity", {}), [fold("quality_diversity", 28)]
+        for analysed, vetoed in ((29, (first,)), (30, ())):
+            now = status("quality_diversity", analysed, vetoed=vetoed)
+            renewal = drive(policy.tell(now, grids[-1]), memory_of(now))
+            assert renewal
+            grids.append(dict(renewal.state))
+        assert [grid["elites"][cell] for grid in grids] == [first, second, first]
+        assert grids[2] == fold("quality_diversity", 30)
+
     def test_parents_come_evenly_from_the_cells(self) -> None:
         """Mates are other elites."""
         state = fold("quality_diversity", 30)
