@@ -16,7 +16,7 @@ from bus.delivery.dead_letters import DeadLetter
 from bus.delivery.query_replies import AnswerPending, MemoryBehind, decode_reply, encode_error, encode_reply
 from bus.delivery.role import Post
 from bus.delivery.traces import RecordedAnswer
-from bus.delivery.transport import MessageTooLong, NoAnswer, PermissionDenied, Transport, TransportError
+from bus.delivery.transport import NoAnswer, PermissionDenied, Transport, TransportError
 from bus.delivery.vitals import Vitals
 from bus.vocabulary.events import LossPoint, Record, Spoken
 from bus.vocabulary.queries import Query
@@ -214,11 +214,10 @@ class Bus:
         original = StoredMessage(stored.seq, stored.subject, mask_payload(stored.payload))
         types = tuple(type(post.event).__name__ for post in fallback)
         letter = DeadLetter(self.role, mask(reason), original, mask(stack), deliveries, types, retry)
-        subject = subjects.dead_letter(self.role)
-        try:
-            await self.transport.publish(subject, dead_letters.encode(letter), letter.id)
-        except MessageTooLong:  # bytes that are no text become four characters each
-            await self.transport.publish(subject, dead_letters.encode(letter, whole=False), letter.id)
+        encoded = dead_letters.encode(letter)
+        if len(encoded) > self.transport.max_message_bytes:  # bytes that are no text take up to six characters each
+            encoded = dead_letters.encode(letter, whole=False)
+        await self.transport.publish(subjects.dead_letter(self.role), encoded, letter.id)
 
     async def retry_dead_letter(self, letter: DeadLetter) -> bool:
         """Send a letter's message to its role again; return False if it had been sent before. Raises TransportError."""

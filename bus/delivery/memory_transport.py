@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bus.delivery.transport import Durable, MessageTooLong, NoAnswer, Receipt, TransportError
+from bus.delivery.transport import Durable, NoAnswer, Receipt, TransportError
 from bus.wire.stored_message import MAX_MESSAGE_BYTES, StoredMessage
 from bus.wire.subjects import STREAMS, matches
 
@@ -69,7 +69,7 @@ class MemoryTransport:
     def __init__(self) -> None:
         """Start with empty streams."""
         self.reconnects = 0
-        self.max_message_bytes = 8 << 20
+        self.max_message_bytes = MAX_MESSAGE_BYTES
         self._streams = {stream.name: _Stream() for stream in STREAMS}
         self._consumers: dict[str, _Consumer] = {}
         self._responders: dict[str, Callable[[bytes], Awaitable[bytes]]] = {}
@@ -77,8 +77,8 @@ class MemoryTransport:
 
     async def publish(self, subject: str, payload: bytes, message_id: str, expected_last: int | None = None) -> Receipt:
         """Append; see Transport. A message may be as long as on the lab's own server."""
-        if len(payload) > MAX_MESSAGE_BYTES:
-            raise MessageTooLong(f"can't publish on {subject}: the message has {len(payload):,d} bytes")
+        if len(payload) > self.max_message_bytes:
+            raise TransportError(f"can't publish on {subject}: the message has {len(payload):,d} bytes")
         stream = self._streams[_stream_of(subject)]
         if message_id in stream.ids:
             return Receipt(None, duplicate_of=stream.ids[message_id])

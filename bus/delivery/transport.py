@@ -25,10 +25,6 @@ class PermissionDenied(TransportError):
     """The server denies this key the subject."""
 
 
-class MessageTooLong(TransportError):
-    """The server takes no message of this size."""
-
-
 class LogFull(TransportError):
     """The stream refuses new messages: its limit is reached, or the disk is full."""
 

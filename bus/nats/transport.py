@@ -19,7 +19,7 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
-from bus.delivery.transport import Durable, LogFull, MessageTooLong, NoAnswer, Receipt, TransportError
+from bus.delivery.transport import Durable, LogFull, NoAnswer, Receipt, TransportError
 from bus.nats.attempts import ATTEMPT_TIMEOUT_S, attempts
 from bus.nats.batch_get import BatchReader
 from bus.nats.connection import ANONYMOUS, SERVER_AWAY_ERRORS, Connection
@@ -136,7 +136,7 @@ class NatsTransport:
                     return Receipt(None)
                 raise _publish_error(subject, error) from None
             except nats.errors.MaxPayloadError:
-                raise MessageTooLong(f"can't publish on {subject}: the message has {len(payload):,d} bytes") from None
+                raise TransportError(f"can't publish on {subject}: the message has {len(payload):,d} bytes") from None
             except SERVER_AWAY_ERRORS:
                 self._connection.raise_if_denied(subject)
             else:
