@@ -14,6 +14,7 @@ from agents.search.programs import practice
 from agents.search.programs.checking import MAX_SOURCE_CHARACTERS, check_program
 from agents.search.programs.contract import RULES, RuleTrial, examine
 from agents.search.programs.faults import ProgramFault
+from agents.search.programs.guest import MAX_STEP_BYTES
 from agents.search.programs.hosting import ProgramHost, ProgramLimits, load_program
 from bus.vocabulary.queries import AskAnalysed, AskExperiments, CampaignStatus, Experiment, Experiments
 from tests.support.decisions import drive
@@ -60,6 +61,10 @@ HOSTILE = {
                  None, "foreign_query"),
     "asks for ever": ("while True: yield AskExperiments(campaign=status.campaign, at=status.last_seq)", None,
                       "too_many_queries"),
+    "asks for too many": ("yield AskExperiments(campaign=status.campaign, at=status.last_seq, ids=('e0001',) * 65)",
+                          None, "too_much"),
+    "reads too much": ("for _ in range(3): yield AskAnalysed(campaign=status.campaign, at=status.last_seq)", None,
+                       "too_much"),
     "remembers": ("Mine.n = getattr(Mine, 'n', 0) + 1\nyield AskAnalysed(campaign='c', at=77, newest=Mine.n)",
                   "forbidden", "impure"),
     "returns nothing": ("return None", None, "bad_answer"),
@@ -105,9 +110,9 @@ def campaign(**fields: object) -> CampaignStatus:
 
 
 def answers() -> dict:
-    """Return memory's answers: no experiments."""
-    none = Experiments(rows=())
-    return {AskAnalysed: none, AskExperiments: none}
+    """Return memory's answers: no experiments, or one that is very long."""
+    long = Experiment(id="e0500", status="analysed", motivation="x" * (MAX_STEP_BYTES // 2))
+    return {AskAnalysed: Experiments(rows=(long,)), AskExperiments: Experiments(rows=())}
 
 
 @pytest.mark.parametrize("name", sorted(policies()))

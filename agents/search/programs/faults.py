@@ -13,6 +13,7 @@
 | `not_a_query` | it yielded something other than a query |
 | `foreign_query` | it asked something that no program may ask, or about another campaign or position |
 | `too_many_queries` | one step asked more often than a step may |
+| `too_much` | a query is too long, or a step's queries and their answers together are |
 | `impure` | the same step, made again with the same answers, asked something else |
 | `bad_answer` | what it returned is no suggestion, or no renewal |
 | `foreign_ids` | its suggestion names an experiment that does not exist, is under a veto, or occurs twice |

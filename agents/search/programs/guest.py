@@ -44,6 +44,13 @@ READABLE: Mapping[str, type[Query]] = {
 """What a program may ask: everything that a search may know, so nothing of the sealed text, and no SQL."""
 MAX_QUERIES = 16
 """Queries of one step."""
+MAX_LENGTHS: Mapping[type[Query], tuple[str, int]] = {
+    AskAnalysed: ("ids", 2_000), AskAncestry: ("references", 64), AskCognition: ("text", 10_000),
+    AskExperiments: ("ids", 64), AskForecast: ("designs", 500), AskNeighbours: ("text", 10_000),
+}  # fmt: skip
+"""Query → a field that costs memory much, and its greatest length."""
+MAX_STEP_BYTES = 4_000_000
+"""Bytes of a step's request: its queries and their answers go to the program, and a trace holds them."""
 MAX_STATE_CHARACTERS = 256_000
 """Characters of a state as JSON."""
 MAX_REFERENCES, MAX_PREFERENCES, MAX_CHILDREN, MAX_GRAFT_CHARACTERS = 64, 16, 500, 2_000
@@ -122,6 +129,8 @@ class ProgramPolicy(SearchPolicy):
         draws = draws_digest(random) if random else ""
         while True:
             request = write_request(call, status, state, random, answers)
+            if len(request) > MAX_STEP_BYTES:
+                raise ProgramFault("too_much", f"its queries and their answers have more than {MAX_STEP_BYTES} bytes")
             reply: ProgramReply = yield self._step(call, status, draws, len(answers), request)
             if reply.outcome == "fails":
                 raise ProgramFault(reply.name, reply.body)
@@ -156,6 +165,9 @@ def _read_query(reply: ProgramReply, status: CampaignStatus) -> Query:
         raise ProgramFault(
             "foreign_query", f"{reply.name} is not about campaign=status.campaign and at=status.last_seq"
         )
+    field, most = MAX_LENGTHS.get(kind, ("", 0))
+    if field and len(getattr(query, field)) > most:
+        raise ProgramFault("too_much", f"{field} of {reply.name} is longer than {most}")
     return query
 
 
