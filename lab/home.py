@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +87,23 @@ class Home:
             probe.unlink()
         except OSError as error:
             raise LabError(f"can't write to {self.root} ({error.strerror}); hint: choose another --home") from None
+
+    def require_empty(self) -> None:
+        """Raise LabError if there is anything in this home."""
+        if self.root.exists() and any(self.root.iterdir()):
+            raise LabError(f"{self.root} is not empty; hint: choose another --home")
+
+    @contextmanager
+    def filled(self) -> Iterator[None]:
+        """Create and lock this empty home to fill it; if that fails, it is empty again. Raises LabError."""
+        self.prepare()
+        try:
+            with self.locked():
+                yield
+        except BaseException:
+            for path in self.root.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            raise
 
     def require_existing(self) -> "Home":
         """Return this home. Raises LabError if no lab has run in it."""

@@ -61,21 +61,21 @@ class ForkSummary:
 async def fork(
     settings: Settings, log: Path, at: int, home: Home, text: str = "", changes: ForkChanges = UNCHANGED
 ) -> ForkSummary:
-    """Start a home from a log (an exported file, or a home) up to position `at`. Raises LabError.
+    """Start a home from a log (an exported file, or a home) up to position `at`.
+
+    Raises LabError; the home is then as empty as before.
 
     `text` is what its owner says to the lab there; the desk reads it when the fork runs. Changes of what steers the
     search are an event of their own, after the kept ones.
     """
-    if home.root.exists() and any(home.root.iterdir()):
-        raise LabError(f"{home.root} is not empty; hint: choose another --home")
+    home.require_empty()
     recorded = await read_recorded(settings, log)
     require_intact_past(recorded, at, log)
     messages, history = recorded.messages[:at], subjects.decode_events(recorded.messages)
     campaign = _newest_campaign(history, at)
     record = _campaign_record(campaign, history, at)
     forked = _forked(changes, settings, history, at, record) if changes.any else None
-    home.prepare()
-    with home.locked():
+    with home.filled():
         traces = read_traces(recorded.traces)
         specs = decider_specs()
         decided = {name: decided_events(spec, history, at, traces) for name, spec in specs.items()}

@@ -52,7 +52,7 @@ def require_intact_past(recorded: RecordedLog, at: int, log: Path) -> None:
         raise LabError(f"a campaign of {log} was archived; refusing to fork; hint: move37 backup copies a whole lab")
     if not 1 <= at <= len(recorded.messages):
         raise LabError(f"{log} has no position {at}; hint: its last position is {len(recorded.messages)}")
-    result = chain.verify_chain(recorded.links[:at], recorded.messages[:at])
+    result = chain.verify_chain(recorded.links[:at], recorded.messages[:at], whole=True)
     if result.first_difference is not None:
         raise LabError(
             f"{log} is damaged at position {result.first_difference}; refusing to fork; hint: "

@@ -52,18 +52,11 @@ async def restore(settings: Settings, source: Path) -> RestoreSummary:
     Raises LabError; the home is then as empty as before.
     """
     home = Home(settings.home)
-    if home.root.exists() and any(home.root.iterdir()):
-        raise LabError(f"{home.root} is not empty; hint: choose another --home")
+    home.require_empty()
     with _unpacked(source) as folder:
         manifest = Manifest.read(folder)
-        home.prepare()
-        try:
-            with home.locked():
-                return await _restore(settings, home, folder, manifest)
-        except BaseException:
-            for path in home.root.iterdir():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            raise
+        with home.filled():
+            return await _restore(settings, home, folder, manifest)
 
 
 @contextmanager
