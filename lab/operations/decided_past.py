@@ -41,12 +41,13 @@ def is_of_decided(trace: bytes, decided: Mapping[str, Collection[str]]) -> bool:
 def last_human_position(campaign: str, ids: Collection[str]) -> int:
     """Return the inbox position of the last human message in the log, 0 if there is none.
 
-    The desk derives its events' ids from the inbox position (`agents.roles.desk.message_id`). New messages to the
-    fork must come after that position.
+    The desk derives its events' ids from the inbox position (`agents.roles.desk.message_id`): the first one of a
+    message that it took, or the reply to one that it refused. New messages to the fork must come after that position.
     """
     position, last = 0, 0
     while position < last + MAX_REFUSED_MESSAGES:
         position += 1
-        if derive(message_id(campaign, position), "desk", 0) in ids:
+        message = message_id(campaign, position)
+        if any(derive(message, "desk", ordinal) in ids for ordinal in (0, GIVE_UP_ORDINAL)):
             last = position
     return last
