@@ -19,7 +19,7 @@ from lab.client.session import open_lab
 from lab.errors import LabError
 from lab.home import Home
 from lab.operations.foreign_history import BadLine, Columns, read_history
-from lab.runtime.campaign_choice import record_of
+from lab.runtime.campaign_choice import record_of, recorded_campaign, require_present
 from lab.settings import Settings
 
 MAX_BAD_LINES_SHOWN = 10
@@ -60,20 +60,29 @@ async def import_history(settings: Settings, file: Path, columns: Columns, *, sk
     events = history.events(columns.rank_by)
     if not events:
         raise LabError(f"{file} has no experiment to import")
-    _begin_campaign(settings)
+    begin_campaign(settings)
     async with open_lab(settings, access.ADMIN) as client:
         campaign = client.campaign or await find_campaign(settings)
+        await require_present(client.bus, campaign)
         added = await _publish(client, campaign, events)
     return ImportSummary(campaign, len(events), added, len(history.bad), round(time.monotonic() - start, 1))
 
 
-def _begin_campaign(settings: Settings) -> None:
-    """Give a home without a campaign the one that `move37 run` starts in it with these settings."""
+def begin_campaign(settings: Settings) -> None:
+    """Give a home without a campaign, or with archived ones, the one that `move37 run` starts with these settings.
+
+    Raises LabError if that one was archived.
+    """
     home = Home(settings.home)
-    if settings.nats or home.campaign():
+    newest = home.campaign()
+    goes_on = newest is not None and "archived" not in newest
+    if settings.nats or goes_on or recorded_campaign(settings, home):
         return
+    campaign = campaign_id(settings.seed, settings.scale, settings.campaign)
+    if archived := home.campaign(settings.campaign or campaign):
+        raise LabError(f"{archived['id']} was archived; hint: give another --campaign NAME or --seed")
     home.prepare()
-    home.record_campaign(record_of(campaign_id(settings.seed, settings.scale, settings.campaign), settings))
+    home.record_campaign(record_of(campaign, settings))
 
 
 async def _publish(client: LabClient, campaign: str, events: Sequence[tuple[str, ExperimentImported]]) -> int:

@@ -33,7 +33,7 @@ def resolve_settings(settings: Settings, home: Home) -> Settings:
 
     Raises LabError if a person gave a seed, a scale or a policy that is not the campaign's.
     """
-    recorded = _recorded(settings, home)
+    recorded = recorded_campaign(settings, home)
     if not recorded:
         return settings
     hint = "choose another --home" if settings.campaign else "give --campaign NAME for one more, or another --home"
@@ -46,11 +46,11 @@ async def start_campaign(bus: Bus, settings: Settings, home: Home) -> tuple[str,
     If the budget has changed, it is requested with a message, as a person would. Returns the campaign's id and, for a
     changed budget, the newest position before it. Raises LabError if the campaign is another home's.
     """
-    recorded = _recorded(settings, home)
+    recorded = recorded_campaign(settings, home)
     if not recorded:
         settings, recorded = await _first_record(bus, settings)
     campaign, planned = str(recorded["id"]), recorded["experiments"]
-    await _require_present(bus, campaign)
+    await require_present(bus, campaign)
     await _require_same_plan(bus, campaign, settings)
     await _require_limits(bus, campaign, settings)
     await _require_arms(bus, campaign, settings)
@@ -80,13 +80,13 @@ def record_of(campaign: str, settings: Settings) -> dict[str, Any]:
     return {"id": campaign, **{name: getattr(settings, name) for name in RECORDED_SETTINGS}}
 
 
-def _recorded(settings: Settings, home: Home) -> dict[str, Any] | None:
+def recorded_campaign(settings: Settings, home: Home) -> dict[str, Any] | None:
     """Return the home's record of the campaign that the settings mean; after an archived one, another may begin."""
     recorded = home.campaign(settings.campaign)
     return None if recorded and "archived" in recorded else recorded
 
 
-async def _require_present(bus: Bus, campaign: str) -> None:
+async def require_present(bus: Bus, campaign: str) -> None:
     """Raise LabError if the campaign was archived: the stream would drop its repeated events for days."""
     subject = subjects.event_subject_of(campaign, CAMPAIGN, CampaignArchived)
     if await bus.transport.read(subjects.LOG, subject=subject, max_batch=1):

@@ -9,12 +9,19 @@ import pytest
 
 from bus.audit import log_file
 from bus.delivery.replay import replay_role
-from bus.vocabulary.events import ProposalRequested
+from bus.delivery.role import Post
+from bus.security import access
+from bus.vocabulary.events import CampaignArchived, ProposalRequested
 from bus.wire.envelope import Envelope
+from bus.wire.ids import CAMPAIGN, campaign_id
+from lab.client.session import open_lab
 from lab.errors import LabError
+from lab.home import Home
 from lab.operations import replay
 from lab.operations.foreign_history import Columns, ForeignHistory, read_history
+from lab.operations.import_history import begin_campaign, import_history
 from lab.roster import decider_specs
+from lab.settings import LoadedSettings
 from tests.support.labs import move37, run_instant
 
 COLUMNS = Columns(id="index", source="program", scores="result", rank_by="test")
@@ -127,6 +134,32 @@ def test_bad_lines_stop_an_import_unless_they_may_be_skipped(tmp_path: Path) -> 
     assert [line.split(":")[1] for line in stderr[:-1]] == [f" line {number}" for number in range(2, 12)]
     assert "12 lines are bad, and nothing was imported; hint: --skip-bad" in stderr[-1]
     assert not (tmp_path / "home").exists()
+
+
+def test_a_home_whose_campaign_was_archived_begins_another(tmp_path: Path) -> None:
+    """As `move37 run` does. The archived one is refused under its seed, its name and its id."""
+    home, name = Home(tmp_path), campaign_id(0, "nano", "gates")
+    for one in (campaign_id(0, "nano"), name):
+        home.record_campaign({"id": one, "seed": 0, "scale": "nano", "experiments": 5, "archived": "a.jsonl"})
+    for given in ({}, {"campaign": "gates"}, {"campaign": name}):
+        with pytest.raises(LabError, match="was archived; hint: give another --campaign NAME or --seed"):
+            begin_campaign(LoadedSettings.load({"home": tmp_path, **given}).settings)
+    assert (home.campaign() or {})["id"] == name
+    for given in ({"seed": 1}, {"campaign": "a-name-that-no-campaign-has"}):  # a slip begins none
+        begin_campaign(LoadedSettings.load({"home": tmp_path, **given}).settings)
+        assert (home.campaign() or {})["id"] == campaign_id(1, "nano")
+
+
+async def test_nothing_is_imported_into_a_campaign_that_the_log_has_archived(tmp_path: Path) -> None:
+    """The home may not know of it: another one has archived it, or a later campaign has begun."""
+    settings, home = LoadedSettings.load({"home": tmp_path / "home"}).settings, Home(tmp_path / "home")
+    file = write(tmp_path / "history.jsonl", row(1))
+    begin_campaign(settings)
+    async with open_lab(settings, access.ADMIN) as client:
+        archived = CampaignArchived(file="a.jsonl", events=9, digest="0")
+        await client.bus.publish(Post(CAMPAIGN, archived), client.campaign)
+    with pytest.raises(LabError, match=f"{(home.campaign() or {})['id']} was archived; hint: give another"):
+        await import_history(settings, file, COLUMNS, skip_bad=False)
 
 
 @pytest.fixture(scope="module")
