@@ -21,6 +21,9 @@ from trainer.run.worker import GradientRequest, Worker
 
 SCALE = tiny_scale(steps=96)
 LIMITS = replace(SCALE.monitor, forward_ratio=5.0, gradient_ratio=1.5)
+READY = Ready.model_construct(
+    weights={f"{name}.w": ("float32", (1,)) for name in exams.SCALE.tasks}, buffers={}, state={}
+)
 FIND_SERVER = """
 import sys
 
@@ -204,25 +207,31 @@ def test_rounding_of_a_buffer_is_no_difference():
         require_same("text", Gradient(2.0, gradient, {"b": left}), Gradient(2.0, gradient, {"b": honest}))
 
 
-class BufferWorker(Worker):
-    """A worker whose model has one weight, and whose every step leaves buffers of a size of their own."""
+class ScriptedWorker(Worker):
+    """A worker whose models have one weight. It leaves these buffers and takes this CPU time."""
 
-    def __init__(self, sizes: dict[int, int]) -> None:
+    def __init__(self, sizes: dict[int, int] | None = None, build_s: float = 0.0, gradient_s: float = 0.0) -> None:
         """Leave `sizes` bytes in a buffer in these steps, counted from 0, and none in the others."""
-        self._sizes, self._calls = sizes, 0
+        self._sizes, self._calls = sizes or {}, 0
+        self._build_s, self._gradient_s, self._cpu_s = build_s, gradient_s, 0.0
 
     @property
     def cpu_seconds(self) -> float:
-        return 0.0
+        return self._cpu_s
 
     @property
     def memory_bytes(self) -> int | None:
         return None
 
     def built_weights(self, task: str, ready: Ready) -> np.ndarray:
+        self._cpu_s += self._build_s / len(ready.weights)
         return np.ones(1, np.float32)
 
+    def forward(self, request: GradientRequest) -> None:
+        """Take no time."""
+
     def gradient(self, request: GradientRequest, ready: Ready) -> Gradient:
+        self._cpu_s += self._gradient_s / len(ready.weights)
         size = self._sizes.get(self._calls // len(ready.weights), 0)
         self._calls += 1
         buffers = {f"buffers.{request.task}.b": np.zeros(size, np.uint8)} if size else {}
@@ -232,12 +241,21 @@ class BufferWorker(Worker):
 @pytest.mark.parametrize(("size", "is_refused"), [(8_400, False), (8_401, True)])
 def test_the_buffers_of_every_step_are_within_the_budget(size: int, is_refused: bool):
     """A step may not use them as a second memory which the last step clears."""
-    forms = {f"{name}.w": ("float32", (1,)) for name in exams.SCALE.tasks}
-    ready = Ready.model_construct(weights=forms, buffers={}, state={})
-    training = ParentTraining(BufferWorker({3: size}), exams.JOB, ready, exams.TEXTS)
+    training = ParentTraining(ScriptedWorker({3: size}), exams.JOB, READY, exams.TEXTS)
     expected = pytest.raises(JailFault, match="left 8401 bytes in buffers") if is_refused else nullcontext()
     with expected:
         list(training.readings(lambda _: None))
+
+
+@pytest.mark.parametrize(("build_s", "gradient_s"), [(2.0, 0.03), (5.0, 1.0)])
+def test_a_constructor_that_may_train_is_a_self_report(build_s: float, gradient_s: float):
+    """Building may take two seconds of CPU, or five steps; what trains in a constructor is repeated, but not paid."""
+    training = ParentTraining(ScriptedWorker(), exams.JOB, READY, exams.TEXTS)
+    readings = list(training.readings(lambda _: None))
+    training.check(lambda: ScriptedWorker(build_s=build_s, gradient_s=gradient_s), readings)
+    with pytest.raises(JailFault, match="building the models takes") as fault:
+        training.check(lambda: ScriptedWorker(build_s=build_s + 0.1, gradient_s=gradient_s), readings)
+    assert fault.value.reason == "self_report"
 
 
 @pytest.mark.parametrize(("step", "passes"), [(0.045, PassSeconds(0.01, 0.03)), (0.05, PassSeconds(0.01, 0.04))])

@@ -7,8 +7,8 @@
     (the parent closes)
 
 The train worker is gone by then, with everything in its memory and its scratch folder. So the answers depend only on
-what the weights have learned. Held-out targets never come here. Requests for gradients come last: they check those that
-the train worker gave.
+what the weights have learned. Held-out targets never come here. One worker of its own gets requests for gradients only:
+they check those that the train worker gave.
 """
 
 from sandbox import Channel

@@ -8,7 +8,8 @@ The same goes for the buffers that a step leaves, else they could hold a model t
 that training started from are compared too.
 
 CPU seconds are compared as well, all of them counted from outside. A step that costs more than its passes in the fresh
-worker hides work; a gradient that costs far more than its forward pass takes steps within itself.
+worker hides work; a gradient that costs far more than its forward pass takes steps within itself. A constructor that
+costs more than any honest one may train.
 """
 
 import math
@@ -28,6 +29,9 @@ TOLERANCE = 1e-4
 """Largest difference of two gradients, as a share of the gradient's norm, that rounding can cause."""
 START_S = 0.3
 """CPU seconds of a training that are not for its steps: caches are filled, libraries loaded."""
+BUILD_S, BUILD_STEPS = 2.0, 5
+"""CPU seconds that a fresh worker may take until all models are built, or as many as these steps of training if that is
+more. Honest programs take 0.06 to 0.20, with what they import, on a machine with a load of 8."""
 
 
 class KeptGradient(NamedTuple):
@@ -49,13 +53,15 @@ class PassSeconds(NamedTuple):
 def check_gradients(
     worker: Worker, built: Mapping[str, np.ndarray], kept: Sequence[KeptGradient], ready: Ready
 ) -> PassSeconds:
-    """Repeat the kept gradients in a fresh worker, and compare the weights as built of every task.
+    """Repeat the kept gradients in a worker that has just got its job, and compare the weights as built of every task.
 
     Return what a step's passes cost there. Raises JailFault.
     """
     for task, weights in built.items():
         if not np.array_equal(worker.built_weights(task, ready), weights, equal_nan=True):
             raise JailFault(HIDDEN_STATE, f"another process builds other weights of {task}")
+    build_s = worker.cpu_seconds
+    for task in built:
         first = next(sample.request for sample in kept if sample.request.task == task)
         worker.gradient(first, ready)  # a first pass may load and cache something
     forward = gradient = 0.0
@@ -68,7 +74,16 @@ def check_gradients(
         forward += worker.cpu_seconds - middle_s
         require_same(request.task, answer, again)
     steps = len(kept) / len(built)
-    return PassSeconds(forward / steps, gradient / steps)
+    passes = PassSeconds(forward / steps, gradient / steps)
+    require_quick_build(build_s, passes)
+    return passes
+
+
+def require_quick_build(build_s: float, passes: PassSeconds) -> None:
+    """Raise JailFault if building the models took so many CPU seconds that a constructor may have trained them."""
+    most = max(BUILD_S, BUILD_STEPS * passes.gradient)
+    if build_s > most:
+        raise JailFault(SELF_REPORT, f"building the models takes {build_s:.1f} s of CPU, {most:.1f} s at most are paid")
 
 
 def require_same(task: str, answer: Gradient, again: Gradient) -> None:

@@ -81,8 +81,8 @@ class ParentTraining:
         """Return the trained weights, and the buffers that training changed, of every task's model."""
         return {name: array for learner in self._learners for name, array in learner.arrays().items()}
 
-    def check(self, worker: Worker, readings: Sequence[Reading]) -> None:
+    def check(self, open_worker: Callable[[], Worker], readings: Sequence[Reading]) -> None:
         """Check the gradients of the training in a fresh worker, and its CPU time. Raises JailFault."""
         built = {learner.name: learner.built for learner in self._learners}
-        passes = check_gradients(worker, built, self._kept, self._ready)
+        passes = check_gradients(open_worker(), built, self._kept, self._ready)
         require_paid_work(training_seconds(readings), self._scale.steps, passes, self._scale.monitor)

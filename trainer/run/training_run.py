@@ -163,8 +163,7 @@ class TrainingRun:
         weights.check_buffers(tensors, self._scale)
         width = self._ready.width.model_dump()
         scores = examine(lambda: self._replace_worker(tensors, width).predict, self._job, self._texts)
-        assert self._worker is not None, "the last of the examination's workers is left"
-        training.check(self._worker, self._readings)
+        training.check(lambda: self._replace_worker(tensors, width), self._readings)
         controls = self._controls(tensors, width) if self.request.checks_examination else ()
         measured = RunMeasurements(
             readings=self._readings,

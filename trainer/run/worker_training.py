@@ -51,5 +51,5 @@ class WorkerTraining:
         """Return the trained weights, and the buffers that training changed, of every task's model."""
         return self._weights
 
-    def check(self, worker: Worker, readings: list[Reading]) -> None:
+    def check(self, open_worker: Callable[[], Worker], readings: list[Reading]) -> None:
         """Check nothing."""
