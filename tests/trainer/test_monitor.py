@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
 
@@ -76,11 +77,13 @@ def test_no_divergence_during_warm_up():
     assert observe_losses([3.0, 5.0]) is None
 
 
-def test_a_harder_level_of_recall_is_no_divergence():
-    """If the task gets harder, the loss of a weak mixer may rise and stay high."""
+@pytest.mark.parametrize("interval", [5, 7])
+def test_a_harder_level_of_recall_is_no_divergence(interval: int):
+    """If the task gets harder, the loss of a weak mixer may rise and stay high, also if a reading spans two levels."""
     monitor = Monitor(SCALE, FLOOR, BYTES_PER_TOKEN, PEER)
-    for step in range(5, 101, 5):
-        recall = (0.2, 2.3, 3.0, 3.6)[SCALE.level("recall", step - 1)]
+    for step in range(interval, 101, interval):
+        steps = range(step - interval, step)
+        recall = fmean((0.2, 3.0, 3.1, 3.6)[SCALE.level("recall", at)] for at in steps)
         assert monitor.observe(Reading(step, {"recall": recall, "text": 4.0 - step / 50}, 0.01)) is None
 
 

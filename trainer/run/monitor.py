@@ -4,7 +4,7 @@ The thresholds are those of `trainer.scales.MonitorThresholds`.
 
 - not_finite: a loss is NaN or infinite.
 - diverged: after warm-up, a loss is over `divergence_nats` above its best reading, `divergence_readings` times in a
-  row. A harder level of a task starts a new best.
+  row. A harder level of a task starts a new best, from the first reading that has no step of the level before.
 - stalled: by half of the steps, the text loss has fallen by less than `min_progress` of its first reading.
 - loss_too_low: a loss is below zero, or the text loss is below the corpus' entropy floor. Or the text loss, before half
   of the steps, is below `leak_ratio` times the final training loss of the best baseline: then later tokens leak into
@@ -78,11 +78,18 @@ class Monitor:
         self._best_loss: dict[str, float] = {}
         self._readings_above: dict[str, int] = {}
         self._level: dict[str, int] = {}
+        self._last_step = 0
         self._step_seconds: list[float] = []
         self._memory_mb: list[tuple[int, float]] = []
 
     def observe(self, reading: Reading) -> AnomalyFinding | None:
         """Return the anomaly that this reading shows; None if it shows none."""
+        finding = self._find(reading)
+        self._last_step = reading.step
+        return finding
+
+    def _find(self, reading: Reading) -> AnomalyFinding | None:
+        """Apply all rules to a reading."""
         self._step_seconds.append(reading.step_seconds)
         for task, loss in reading.losses.items():
             if anomaly := self._check_loss(task, loss, reading.step):
@@ -108,10 +115,13 @@ class Monitor:
 
     def _divergence(self, task: str, loss: float, step: int) -> str:
         """Compare the loss with the best so far on this level of difficulty, then update the best."""
-        level = self._scale.level(task, step - 1)
+        first, level = (self._scale.level(task, at) for at in (self._last_step, step - 1))
         if level != self._level.get(task, level):
-            self._best_loss.pop(task)
+            self._best_loss.pop(task, None)
         self._level[task] = level
+        if first != level:  # the mean over two levels is the loss of neither
+            self._readings_above[task] = 0
+            return ""
         best, limit = self._best_loss.get(task, loss), self._scale.monitor.divergence_nats
         above = step > self._scale.warmup_steps and loss > best + limit
         count = self._readings_above[task] = self._readings_above.get(task, 0) + 1 if above else 0
