@@ -92,6 +92,29 @@ def program_of(body: str) -> str:
     return HEAD + "".join(f"        {line}\n" for line in body.splitlines()) + TAIL
 
 
+ODD_PARAMETERS = """
+from agents.search.policy import PolicyParameters, SearchPolicy
+
+class Odd(PolicyParameters):
+    def model_dump(self, **options):
+        return {dump}
+
+class Mine(SearchPolicy):
+    name, summary, Parameters = "mine", "tests", Odd
+
+    @classmethod
+    def of(cls, parameters):
+        return cls(Odd())
+
+    def ask(self, status, state, random):
+        yield from ()
+
+POLICY = Mine
+"""
+"""A program that gives something for its parameters."""
+ODD_VALUES = ("[1, 2]", "{'n': float('nan')}", "{'n': 'x' * 20_000}")
+
+
 def source_of(policy: type[SearchPolicy]) -> str:
     """Return the source of a built-in policy."""
     return Path(sys.modules[policy.__module__].__file__ or "").read_text()
@@ -166,6 +189,7 @@ def test_whatever_a_program_does_ends_in_a_named_reason(host: ProgramHost, what:
         ("POLICY = 1 / 0", "raised"),
         (HEAD.replace('name, summary = "mine", "tests"', "") + TAIL, "no_policy"),
         (HEAD + "\n    @classmethod\n    def sized_for(cls, *size):\n        return 3\n" + TAIL, "raised"),
+        *((ODD_PARAMETERS.replace("{dump}", value), "parameters") for value in ODD_VALUES),
         ("import time\nPOLICY = 1", "import"),
         ("from agents.search.programs.hosting import load_program\nPOLICY = 1", "import"),
         ("import random\nPOLICY = 1", "import"),

@@ -5,6 +5,7 @@ it is closed or fails; the next step after a fault starts it again from its sour
 its budget, and nothing of a program's comes out but a reply whose form `agents.search.programs.guest` checks.
 """
 
+import json
 import tempfile
 import threading
 import time
@@ -28,6 +29,7 @@ from agents.search.programs.messages import program_digest
 from bus.delivery.role import Subdecision
 from bus.vocabulary.queries import CampaignStatus
 from bus.vocabulary.questions import ProgramReply, ProgramStep
+from bus.wire.plain_text import clean_line
 from sandbox import Frame, Jail, JailFault, Sandbox, SandboxLimits, SandboxUnavailable, Session
 
 PACKAGES = ("agents", "architecture", "bus")
@@ -36,7 +38,7 @@ ENTRY = "agents.search.programs.inside:serve"
 HELD_S = 7 * 24 * 3600.0
 """Seconds that a program may be held, waiting for steps or making them."""
 POLL_S = 0.05
-MAX_NAME_CHARACTERS, MAX_SUMMARY_CHARACTERS = 40, 200
+MAX_NAME_CHARACTERS, MAX_SUMMARY_CHARACTERS, MAX_PARAMETER_CHARACTERS = 40, 200, 20_000
 _REASONS = {"timeout": "timeout", "limit:memory": "memory"}
 T = TypeVar("T")
 
@@ -77,9 +79,13 @@ class HeldProgram:
         self._session: Session | None = None
         self._cpu_s = 0.0
         about = self._start()
-        self.name = str(about.get("name"))[:MAX_NAME_CHARACTERS]
-        self.summary = str(about.get("summary"))[:MAX_SUMMARY_CHARACTERS]
-        self.parameters = about.get("parameters")
+        self.name = clean_line(str(about.get("name")), MAX_NAME_CHARACTERS)
+        self.summary = clean_line(str(about.get("summary")), MAX_SUMMARY_CHARACTERS)
+        try:
+            self.parameters = _checked_parameters(about.get("parameters"))
+        except ProgramFault:
+            self._stop()
+            raise
         self.folds = about.get("folds") is not False
         """Whether it has a state: the steps of one without are not worth the way into the jail."""
 
@@ -170,6 +176,19 @@ class HeldProgram:
         if self._jail is not None:
             self._host.return_jail(self._jail)
         self._session = self._jail = None
+
+
+def _checked_parameters(parameters: Any) -> dict[str, Any]:
+    """Return what a program calls its parameters, if a log can hold it. Raises ProgramFault."""
+    if not isinstance(parameters, dict):
+        raise ProgramFault("parameters", f"they are no table but {type(parameters).__name__}")
+    try:
+        length = len(json.dumps(parameters, allow_nan=False))
+    except (ValueError, RecursionError) as error:
+        raise ProgramFault("parameters", f"they are no JSON: {error}") from None
+    if length > MAX_PARAMETER_CHARACTERS:
+        raise ProgramFault("parameters", f"they have {length} characters as JSON, at most {MAX_PARAMETER_CHARACTERS}")
+    return parameters
 
 
 class _HeldPolicy(ProgramPolicy):
