@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -131,7 +130,9 @@ class ModelClient:
 
     def circuits(self) -> dict[str, dict[str, Any]]:
         """Return the state of the circuit of each model, for the figures of the service."""
-        circuits = {f"{model} at {urlsplit(url).netloc}": state.circuit for (url, model), state in self._states.items()}
+        circuits = {
+            f"{model} at {Endpoint(url, model).host}": one.circuit for (url, model), one in self._states.items()
+        }
         return {name: {"state": each.state, "failures": each.failures} for name, each in circuits.items()}
 
     async def close(self) -> None:

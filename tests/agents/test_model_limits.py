@@ -109,6 +109,14 @@ async def ask_often(
     return [reply.account.outcome for reply in found if reply.account]
 
 
+def test_figures_name_a_circuit_without_the_password_of_its_address() -> None:
+    """The figures of a service are on the bus, and for everybody who reads its metrics."""
+    endpoint = Endpoint("http://ada:lovelace@127.0.0.1:9/v1", "m")
+    client = ModelClient(endpoint)
+    client.state(endpoint)
+    assert list(client.circuits()) == ["m at 127.0.0.1:9"]
+
+
 @pytest.mark.parametrize(
     ("limits", "spent", "allowed"),
     [
