@@ -4,6 +4,7 @@ Values in `[llm]` are for every agent; those in `[llm.<agent>]` are on top of th
 them as `[[llm.<agent>.choices]]`, each with what differs and a weight.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
@@ -111,9 +112,9 @@ class ModelSettings(AgentModels):
     limits: LimitSettings = LimitSettings()
     """What the models may take."""
 
-    def bandits(self) -> tuple[AgentName, ...]:
-        """Return the agents whose several models a bandit chooses."""
-        return tuple(agent for agent in AGENTS if self._is_bandit(agent) and len(self.options_of(agent)) > 1)
+    def bandits(self, agents: Sequence[AgentName] = AGENTS) -> tuple[AgentName, ...]:
+        """Return those of some agents whose several models a bandit is to choose."""
+        return tuple(agent for agent in agents if self._is_bandit(agent) and len(self.options_of(agent)) > 1)
 
     def _is_bandit(self, agent: AgentName) -> bool:
         own: AgentModels = getattr(self, agent) or AgentModels()

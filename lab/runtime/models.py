@@ -11,7 +11,7 @@ from agents.llm.prices import price_of
 from bus.vocabulary.events import ModelChoice, ModelLimits
 from bus.wire.ids import derive
 from lab.errors import LabError
-from lab.model_settings import AGENTS, AgentName, ModelSettings, WeightedModel
+from lab.model_settings import AGENTS, PROGRAMMER, AgentName, ModelSettings, WeightedModel
 from lab.nearest_name import hint_of
 
 BODY_HASH_DIGITS = 16
@@ -38,7 +38,17 @@ def recorded_limits(settings: ModelSettings) -> ModelLimits | None:
 
 
 def check(settings: ModelSettings, agents: Sequence[AgentName] = AGENTS) -> None:
-    """Raise LabError for a key that is not set, an address that is none, or a limit on a cost that is not known."""
+    """Raise LabError for settings that can't be kept.
+
+    - a key that is not set, or an address that is none;
+    - a limit on a cost that is not known;
+    - a bandit over the models that write programs: it asks memory, and a meta-campaign has none.
+    """
+    if PROGRAMMER in agents and settings.bandits((PROGRAMMER,)):
+        raise LabError(
+            "no bandit can choose among the models that write researcher programs; "
+            f'hint: set [llm.{PROGRAMMER}] choice = "weights"'
+        )
     for agent, weighted in choices(settings, agents).items():
         for one in weighted:
             try:

@@ -93,6 +93,19 @@ def test_a_bandit_chooses_among_several_models_of_the_agents_that_want_one() -> 
     assert campaign_started(own).model_bandits == ("researcher",)
 
 
+@pytest.mark.parametrize("table", ["llm", "llm.programmer"])
+def test_no_bandit_chooses_among_the_models_that_write_programs(table: str) -> None:
+    """It would ask memory, which a meta-campaign lacks; so the setting is refused, and one model needs no choice."""
+    tables = {"llm": 'base_url = "http://127.0.0.1:9/v1"\n', "llm.programmer": 'model = "a"\n'}
+    tables[table] += 'choice = "bandit"\n'
+    one = "".join(f"[{name}]\n{lines}" for name, lines in tables.items())
+    several = f"{one}[[llm.programmer.choices]]\nmodel = 'b'\n[[llm.programmer.choices]]\nmodel = 'c'\n"
+    models.check(settings(one).llm, ("programmer",))
+    models.check(settings(several).llm)
+    with pytest.raises(LabError, match=r"no bandit can choose .*; hint: set \[llm.programmer\] choice"):
+        models.check(settings(several).llm, ("programmer",))
+
+
 def test_several_judges_of_one_campaign_are_refused() -> None:
     """The marks of two models are no one scale; with a formula as the judge, any number may explain."""
     several = settings(f"{TABLES}\n[[llm.judge.choices]]\nmodel = 'a'\n[[llm.judge.choices]]\nmodel = 'b'\n").llm
