@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -84,19 +85,24 @@ def split_reasoning(text: str) -> tuple[str, str]:
 
 
 def _objects(text: str) -> Iterator[Any]:
-    """Yield what may be the answer: the whole text, then code fences and objects within it, the last ones first."""
+    """Yield what may be the answer: the whole text, or code fences and objects within it, what ends last first."""
     whole = _loads(text)
     if whole is not None:
         yield whole
         return
-    for fence in reversed(_FENCE.findall(text)):
-        if (value := _loads(fence.strip())) is not None:
-            yield value
-    yield from reversed(list(_embedded(text)))
+    found = [*_fenced(text), *_embedded(text)]
+    yield from (value for _, value in sorted(found, key=itemgetter(0), reverse=True))
 
 
-def _embedded(text: str) -> Iterator[Any]:
-    """Yield the JSON objects within a text, none of which lies in another."""
+def _fenced(text: str) -> Iterator[tuple[int, Any]]:
+    """Yield where each code fence of a text ends, with the value that it holds."""
+    for fence in _FENCE.finditer(text):
+        if (value := _loads(fence[1].strip())) is not None:
+            yield fence.end(), value
+
+
+def _embedded(text: str) -> Iterator[tuple[int, Any]]:
+    """Yield where each JSON object within a text ends, with the object; none of them lies in another."""
     decoder, position = json.JSONDecoder(strict=False), 0
     for _ in range(MAX_CANDIDATES):
         position = text.find("{", position)
@@ -104,7 +110,7 @@ def _embedded(text: str) -> Iterator[Any]:
             return
         try:
             value, position = decoder.raw_decode(text, position)
-            yield value
+            yield position, value
         except (ValueError, RecursionError):
             position += 1
 

@@ -43,10 +43,23 @@ def test_an_inner_fault_is_named_with_its_place() -> None:
     assert "choices.0.unit: Field required" in read.fault
 
 
-def test_of_several_answers_the_last_counts() -> None:
-    """Models correct themselves."""
-    read = read_answer('{"answer": "No."} Wait, rather: {"answer": "Yes."}', Answer)
-    assert read.answer == Answer(answer="Yes.")
+FIRST, LAST, FENCED = '{"answer": "No."}', '{"answer": "Yes."}', "```json\n%s\n```"
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (FIRST, LAST),
+        (FENCED % FIRST, LAST),
+        (FIRST, FENCED % LAST),
+        (FENCED % FIRST, FENCED % LAST),
+        (FIRST, FENCED % "{'answer': 'Yes.', 'note': {\"answer\": \"No.\"}}"),
+        (FIRST, '{"answer": "Yes.", "note": "```[{\'answer\': 1}]```"}'),
+    ],
+)
+def test_of_several_answers_the_last_counts(first: str, last: str) -> None:
+    """Models correct themselves, in code fences or without; what lies within an object is none."""
+    assert read_answer(f"{first} Wait, rather: {last} So it is.", Answer).answer == Answer(answer="Yes.")
 
 
 def test_a_source_may_hold_what_looks_like_reasoning_or_a_fence() -> None:
