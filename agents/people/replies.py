@@ -12,6 +12,8 @@ from agents.people.commands import ALL_WISHES
 from bus.vocabulary.events import HumanAnswered, HumanMessage
 from bus.wire.plain_text import clean_line, clean_text
 
+ANSWERED_BY_ANALYST = frozenset({"ask", "restore", "withdraw"})
+"""Kinds of messages to which the analyst replies, not the desk."""
 REPLY_CHARACTERS = 2_000
 QUESTION_CHARACTERS = 200
 EXAMPLE_WORDS = "delta rule, short convolution, per-channel decay, output gate, sliding window, RWKV-7, Mamba-2, RetNet"
@@ -54,6 +56,12 @@ def is_refusal(reply: HumanAnswered) -> bool:
 def refusal(said: str, reason: str, to: str) -> HumanAnswered:
     """Return the reply to a message that the desk could not take."""
     return HumanAnswered(question=clean_line(said, QUESTION_CHARACTERS), answer=f"{REFUSED}{reason}", to=to)
+
+
+def no_answer(message: HumanMessage, reason: str) -> HumanAnswered:
+    """Return the reply to a message that was taken and can't be answered."""
+    answer = f"No answer: {reason}. Ask again; or `move37 dead list` has the message, and `dead retry` repeats it."
+    return HumanAnswered(question=question_of(message), answer=clean_text(answer, REPLY_CHARACTERS), to=message.by)
 
 
 def explain_wish(text: str) -> str:

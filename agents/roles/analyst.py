@@ -10,6 +10,7 @@ from agents.analysis.analysing import ANALYST, FINDING_CHARACTERS, AnalystSettin
 from agents.analysis.answers import answer_question, answer_restore, answer_withdraw
 from agents.analysis.coining import coined
 from agents.analysis.quarantine import find_suspicion, is_replicated, replication_failure, replication_finding
+from agents.people.replies import ANSWERED_BY_ANALYST, no_answer
 from agents.thinking.summarising import insights
 from agents.verification.verdicts import judged_looks, missing_verdicts, verdict
 from bus.delivery.role import Decision, Post, Subdecision, together
@@ -69,11 +70,16 @@ class Analyst:
         return (yield from _analyse_ready(envelope))
 
     def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
-        """Return the end of an experiment that can't be analysed, or a pause if it is a claim that can't be judged."""
+        """Return the end of an experiment that can't be analysed, or a pause if it is a claim that can't be judged.
+
+        A person who waits for an answer gets the reason why none comes.
+        """
         if isinstance(envelope.event, VERIFICATION_EVENTS):
             why = clean_line(f"no verdict on {envelope.experiment}: {reason}", FINDING_CHARACTERS)
             paused = isinstance(envelope.event, CampaignResumed)
             return [] if paused else [Post(CAMPAIGN, CampaignPaused(by=SPEC.name, why=why))]
+        if isinstance(envelope.event, HumanMessage) and envelope.event.kind in ANSWERED_BY_ANALYST:
+            return [Post(envelope.experiment, no_answer(envelope.event, clean_line(reason, FINDING_CHARACTERS)))]
         if not isinstance(envelope.event, RunCompleted):
             return []
         attempt = parse_run_id(envelope.event.run).attempt

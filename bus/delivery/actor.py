@@ -22,7 +22,7 @@ from bus.delivery.role_spec import RoleSpec
 from bus.delivery.settled import EarlierDecision
 from bus.delivery.throttle import Admission, Throttle
 from bus.delivery.transport import Delivery, LogFull
-from bus.wire.envelope import Envelope, MalformedMessage
+from bus.wire.envelope import MalformedMessage
 
 PULL_TIMEOUT_S = 2.0
 """How long one pull waits. It is short, because after a restart of the server a pull ends only at its timeout."""
@@ -110,7 +110,7 @@ class Actor:
             await give_up(self._bus, self._role, item, failure)
             return
         try:
-            posts = await self._decide(item.envelope)
+            posts = await self._decide(item)
         except LogFull:
             raise
         except Exception as error:  # noqa: BLE001  (an error of a role must not end the process that serves it)
@@ -119,9 +119,10 @@ class Actor:
             await item.delivery.ack()
             log.info("decided", **item.log_fields(), posts=[type(post.event).__name__ for post in posts])
 
-    async def _decide(self, envelope: Envelope) -> Sequence[Post]:
+    async def _decide(self, item: WorkItem) -> Sequence[Post]:
         """Make a decision and return its posts: none if the log has what it led to."""
-        earlier = EarlierDecision(self._bus, self._spec, self._role, envelope)
+        envelope = item.envelope
+        earlier = EarlierDecision(self._bus, self._spec, self._role, envelope, is_retried=item.inbox.retry)
         if earlier.is_possible and await earlier.is_complete():
             return ()
         driver = DecisionDriver(self._bus, self._role, self._answerers, envelope, earlier)

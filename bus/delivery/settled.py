@@ -4,12 +4,16 @@ A consumer that was deleted, or restored from a backup, delivers everything agai
 not free: a finished run would be trained a second time, and a message that was given up would get a second answer. So
 an actor looks into the log before it decides on a late message, and before any costly work: the answer of a model, or a
 run. The log is asked for the role's own events that the message led to. They are on subjects of few messages each.
+
+A retried dead letter is decided although it was given up, if all that the role published instead was a reply to a
+person: another answer contradicts nothing.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bus.delivery.bus import Bus
+from bus.delivery.dead_letters import REPLIES
 from bus.delivery.giving_up import GIVE_UP_ORDINAL, fallback_posts
 from bus.delivery.role import Role
 from bus.delivery.role_spec import RoleSpec
@@ -24,12 +28,13 @@ LATE_AFTER_S = 60.0
 class EarlierDecision:
     """The traces that an earlier decision of a role about an event left in the log."""
 
-    def __init__(self, bus: Bus, spec: RoleSpec, role: Role, envelope: Envelope) -> None:
-        """Read nothing yet."""
+    def __init__(self, bus: Bus, spec: RoleSpec, role: Role, envelope: Envelope, *, is_retried: bool = False) -> None:
+        """Read nothing yet. `is_retried` tells that the event comes from a dead letter that a person retries."""
         self._bus = bus
         self._spec = spec
         self._role = role
         self._envelope = envelope
+        self._is_retried = is_retried
 
     @property
     def is_possible(self) -> bool:
@@ -41,7 +46,10 @@ class EarlierDecision:
         given_up = derive(self._envelope.id, self._spec.name, GIVE_UP_ORDINAL)
         for subject in self._ending_subjects():
             for event in await self._bus.own_events(subject):
-                if event.id == given_up or (event.cause == self._envelope.id and self._is_ending(event)):
+                if event.id == given_up:
+                    if not (self._is_retried and event.type in REPLIES):
+                        return True
+                elif event.cause == self._envelope.id and self._is_ending(event):
                     return True
         return False
 

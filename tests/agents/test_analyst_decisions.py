@@ -1,18 +1,21 @@
 """The analyst decides on results: when it analyses, how it judges, and which findings and problem it names."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from agents.analysis import findings
 from agents.analysis.fitness import Reference, fitness, marked_judge
+from agents.people.replies import reply_to
 from agents.roles.analyst import Analyst
 from bus.delivery.role import Post
 from bus.vocabulary.events import (
     AnalysisReady,
     CodeFailed,
     FitnessParts,
+    HumanAnswered,
+    HumanKind,
     HumanMessage,
     ProposalRejected,
 )
@@ -26,6 +29,7 @@ from bus.vocabulary.queries import (
     Peers,
 )
 from bus.vocabulary.questions import Completion, CompletionReply
+from bus.wire.ids import CAMPAIGN
 from tests.support.decisions import decide, envelope_of
 from tests.support.factories import campaign_started, experiment, run_completed
 
@@ -179,7 +183,18 @@ def test_findings_name_a_missing_baseline_and_a_parent_without_scores() -> None:
 
 
 def test_an_abandoned_decision_on_a_result_fails_the_experiment() -> None:
-    """Otherwise its slot would stay open; an abandoned decision on a question has no fallback."""
+    """Otherwise its slot would stay open."""
     posts = Analyst().give_up(envelope_of(COMPLETED, "e0003"), "killed")
     assert [(post.experiment, post.event.stage, post.event.final) for post in posts] == [("e0003", "evaluate", True)]
-    assert Analyst().give_up(envelope_of(HumanMessage(kind="ask", text="x?")), "killed") == []
+
+
+@pytest.mark.parametrize("kind", get_args(HumanKind))
+def test_a_message_that_is_given_up_is_answered_by_the_role_that_would_have_replied(kind: HumanKind) -> None:
+    """The desk has replied to every message that is none of the analyst's."""
+    message = HumanMessage(kind=kind, text="best?", target="e0001", source="x" if kind == "propose" else None, by="ada")
+    posts = Analyst().give_up(envelope_of(message), "NoAnswer: memory\nis away")
+    assert len(posts) == (reply_to(message, "h-0123") is None)
+    for post in posts:
+        assert isinstance(post.event, HumanAnswered)
+        assert (post.experiment, post.event.to) == (CAMPAIGN, "ada")
+        assert post.event.answer.startswith("No answer: NoAnswer: memory is away. Ask again")

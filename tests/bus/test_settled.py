@@ -1,14 +1,16 @@
 """Messages that are delivered again long after they were decided: nothing that has ended is done again."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bus.delivery import settled
+from bus.delivery import dead_letters, settled
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
 from bus.delivery.memory_transport import MemoryTransport
 from bus.delivery.role import Decision, Post
+from bus.delivery.transport import Durable
 from bus.vocabulary.events import CampaignResumed, HumanAnswered, Record
 from bus.vocabulary.questions import Completion, CompletionReply
 from bus.wire import subjects
@@ -47,7 +49,8 @@ class CostlyRole:
 
 async def settle(transport: MemoryTransport, worker: CostlyRole, **fields: Any) -> list[str]:
     """Let a worker acknowledge everything in the log, and return the subjects of the log."""
-    spec = spec_of(worker, ends_with=(CampaignResumed,), **fields)
+    defaults: dict[str, Any] = {"ends_with": (CampaignResumed,)}
+    spec = spec_of(worker, **defaults | fields)
     actor = Actor(Bus(transport, "echo"), spec, answerers={Completion: worker.work})
 
     async def is_idle() -> bool:
@@ -102,6 +105,48 @@ async def test_what_was_given_up_is_not_decided_later(monkeypatch: pytest.Monkey
     worker.ill = False
     assert await settle(transport, worker) == first
     assert worker.works == 0
+
+
+class Answerer(CostlyRole):
+    """Answers a person, or says that it can't."""
+
+    def decide(self, envelope: Envelope) -> Decision:
+        """Work, then answer."""
+        if self.ill:
+            raise MalformedMessage("ill")
+        yield COMPLETION
+        return [Post(envelope.experiment, HumanAnswered(question="?", answer="42", to="ada"))]
+
+    def give_up(self, envelope: Envelope, reason: str) -> list[Post]:
+        """Return the excuse."""
+        return [Post(envelope.experiment, HumanAnswered(question="?", answer="sorry", to="ada"))]
+
+
+async def test_a_retry_answers_what_only_a_reply_stood_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The excuse ends the matter for a redelivery, not for a person who retries; the answer ends it for both."""
+    monkeypatch.setattr(settled, "LATE_AFTER_S", -1.0)
+    transport, worker = MemoryTransport(), Answerer()
+    await publish_pause(transport)
+    worker.ill = True
+    excused = await settle(transport, worker, ends_with=(HumanAnswered,))
+    assert excused == ["e0001 CampaignPaused", "e0001 HumanAnswered"]
+    worker.ill = False
+    assert await settle(transport, worker, ends_with=(HumanAnswered,)) == excused
+    letter = dead_letters.decode((await messages_of(transport, subjects.DEAD))[0])
+    for number in (1, 2):
+        letter = replace(letter, retry=number)
+        assert await Bus(transport, "desk").retry_dead_letter(letter)
+        spec = spec_of(worker, ends_with=(HumanAnswered,))
+        retries = dead_letters.retry_durable("echo")
+
+        async def is_retried(retries: Durable = retries, number: int = number) -> bool:
+            consumer = transport._consumers.get(retries.name)
+            return consumer is not None and consumer.next == number and not consumer.due
+
+        await run_until(Actor(Bus(transport, "echo"), spec, answerers={Completion: worker.work}), is_retried)
+    said = [subjects.decode_event(stored).event for stored in await messages_of(transport)][1:]
+    assert [one.answer for one in said if isinstance(one, HumanAnswered)] == ["sorry", "42"]
+    assert worker.works == 1
 
 
 @pytest.mark.parametrize("name", [name for name, spec in decider_specs().items() if spec.uses_model or spec.serve])
