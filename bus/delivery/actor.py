@@ -17,11 +17,12 @@ from bus.delivery.deciding import Answerers, DecisionDriver
 from bus.delivery.giving_up import Failure, give_up, write_dead_letter
 from bus.delivery.heartbeat import Heartbeat
 from bus.delivery.inbox import MAX_DELIVERIES, Inbox, WorkItem
+from bus.delivery.query_replies import MemoryBehind
 from bus.delivery.role import Post, Role
 from bus.delivery.role_spec import RoleSpec
 from bus.delivery.settled import EarlierDecision
 from bus.delivery.throttle import Admission, Throttle
-from bus.delivery.transport import Delivery, LogFull
+from bus.delivery.transport import Delivery, LogFull, NoAnswer
 from bus.wire.envelope import MalformedMessage
 
 PULL_TIMEOUT_S = 2.0
@@ -114,7 +115,7 @@ class Actor:
         except LogFull:
             raise
         except Exception as error:  # noqa: BLE001  (an error of a role must not end the process that serves it)
-            await self._recover(item, Failure.from_error(error))
+            await self._recover(item, error)
         else:
             await item.delivery.ack()
             log.info("decided", **item.log_fields(), posts=[type(post.event).__name__ for post in posts])
@@ -131,11 +132,13 @@ class Actor:
             with self._bus.vitals.timed(envelope.type):
                 return await driver.drive()
 
-    async def _recover(self, item: WorkItem, failure: Failure) -> None:
-        """After a failed decision, retry later or give up."""
+    async def _recover(self, item: WorkItem, error: Exception) -> None:
+        """After a failed decision, retry later or give up; one that a drain ended while it waited is no failure."""
+        failure = Failure.from_error(error)
+        is_left = self._bus.draining.is_set() and isinstance(error, NoAnswer | MemoryBehind)
         self._bus.vitals.record_error(failure.reason)
         log.warning("decision failed", **item.log_fields(), reason=failure.reason)
-        if failure.retryable and item.delivery.deliveries < item.inbox.max_attempts:
+        if is_left or (failure.retryable and item.delivery.deliveries < item.inbox.max_attempts):
             await item.delivery.nak(RETRY_DELAY_S * 2**item.delivery.deliveries)
         else:
             await give_up(self._bus, self._role, item, failure)

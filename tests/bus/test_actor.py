@@ -4,15 +4,18 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 
 from bus.delivery.actor import Actor
 from bus.delivery.bus import Bus
-from bus.delivery.inbox import MAX_DELIVERIES
+from bus.delivery.dead_letters import decode as decode_letter
+from bus.delivery.inbox import MAX_DELIVERIES, Inbox
 from bus.delivery.memory_transport import MemoryTransport
+from bus.delivery.query_replies import MemoryBehind
 from bus.delivery.role import Decision, Post
-from bus.delivery.transport import Durable
+from bus.delivery.transport import Durable, NoAnswer
 from bus.vocabulary.events import CampaignPaused, CampaignResumed, Event, Record
 from bus.vocabulary.queries import AskCampaignStatus, CampaignStatus
 from bus.vocabulary.questions import Completion, CompletionReply
@@ -196,3 +199,24 @@ async def test_a_drained_actor_finishes_its_work_and_takes_no_more() -> None:
     assert [type(event).__name__ for event in events].count("CampaignResumed") == 2
     assert bus.vitals.done == 1
     assert bus.vitals.report()["draining"]
+
+
+@pytest.mark.parametrize("error", [NoAnswer("memory is away"), MemoryBehind("memory is behind")])
+async def test_a_retried_letter_that_waits_for_memory_outlives_a_drain(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its one attempt has not failed: the next process decides, and no second letter is written."""
+    transport = MemoryTransport()
+    bus, inbox = Bus(transport, "echo"), Inbox.of(ECHO).retry_inbox()
+    await publish_pause(transport)
+    await bus.publish_dead_letter((await messages_of(transport))[0], "ill")
+    await bus.retry_dead_letter(decode_letter((await messages_of(transport, subjects.DEAD))[0]))
+    monkeypatch.setattr(bus, "ask_recorded", AsyncMock(side_effect=error))
+    bus.drain()
+    delivery = await transport.pull(inbox.durable, 1.0)
+    assert delivery
+    await Actor(bus, ECHO).handle(delivery, inbox)
+    assert await transport.last_seq(subjects.DEAD) == 1
+    again = await transport.pull(inbox.durable, 5.0)
+    assert again
+    assert (again.stored, again.deliveries) == (delivery.stored, 2)
