@@ -76,8 +76,12 @@ class ControlGroup:
         return self._entries("cpu.stat")["usage_usec"] / 1e6
 
     def memory_kills(self) -> int:
-        """Return how often the kernel has killed a process because the group had no memory left. Raises OSError."""
-        return self._entries("memory.events").get("oom_kill", 0) if "memory" in self.controllers else 0
+        """Return how often the group's own limit left it without memory, so that the kernel killed. Raises OSError.
+
+        `oom_kill` also counts processes of the group that died because the whole machine, or a group above, had no
+        memory left: runs go first then (`sandbox.inside.confinement`).
+        """
+        return self._entries("memory.events").get("oom", 0) if "memory" in self.controllers else 0
 
     def remove(self) -> None:
         """Remove the group as soon as its processes are gone; give up after a while."""

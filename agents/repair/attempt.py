@@ -14,6 +14,11 @@ def is_transient(reason: str) -> bool:
     return reason.startswith(TRANSIENT_REASONS)
 
 
+def is_of_the_machine(reason: str) -> bool:
+    """Tell whether more likely the machine than the source caused this failure: it kills runs first for its memory."""
+    return reason in {"crash:jail", "crash:SIGKILL"}
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A source of an experiment; attempt 0 is the source as proposed."""

@@ -12,7 +12,7 @@ from agents.admission.run_request import run_request
 from agents.admission.static_check import check
 from agents.analysis.quarantine import FIRST_REPLICATION_SHARD, LAST_REPLICATION_SHARD
 from agents.llm.prompts.first import is_first
-from agents.repair.attempt import Attempt, AttemptFault, is_transient
+from agents.repair.attempt import Attempt, AttemptFault, is_of_the_machine, is_transient
 from agents.repair.revising import new_revision, revision_by_rules
 from agents.search.draws import search_draws
 from agents.thinking.repairing import ENGINEER, EngineerSettings, revision_by_model, settings_of
@@ -110,13 +110,16 @@ def _revision(
     If none of them helps, return why, or nothing if there is nothing to say.
 
     A human design is what results are judged against, so it is never altered, at most run again. The same goes for a
-    run that a veto stopped which was withdrawn before the engineer heard of the stop.
+    run that a veto stopped which was withdrawn before the engineer heard of the stop. Any source runs again once if the
+    machine may have killed its run.
     """
     if fault.reason == VETOED:
         return "" if this.vetoed else _unchanged(attempt, "the veto was taken back")
     if envelope.experiment.startswith(BASELINE_PREFIX):
         again = is_transient(fault.reason)
         return _unchanged(attempt, f"a human design runs again as it is after {fault.reason}") if again else ""
+    if is_of_the_machine(fault.reason) and not any(is_of_the_machine(failure.reason) for failure in this.failures):
+        return _unchanged(attempt, f"the machine may be the cause of {fault.reason}, so the source runs again as it is")
     random = search_draws(envelope.campaign, run_id(envelope.experiment, attempt.number), SPEC.name, started)
     by_rules = revision_by_rules(attempt, fault, random)
     if SPEC.name in started.models and (is_first(started) or not _is_mechanical(fault, by_rules)):

@@ -230,6 +230,19 @@ def test_a_baseline_runs_again_if_the_machine_may_be_the_cause(reason: str) -> N
     assert (posts[2].event.run, posts[2].event.source) == ("base-gla-a1", GLA.source)
 
 
+@pytest.mark.parametrize("reason", ["crash:jail", "crash:SIGKILL"])
+@pytest.mark.parametrize("design", [None, GLA.design.to_json()], ids=["a model's", "the grammar's"])
+def test_any_source_runs_again_once_if_the_machine_may_have_killed_its_run(reason: str, design: Any) -> None:
+    """The second such failure is repaired as any other: the source may be the cause after all."""
+    _, posts = decide(Engineer(), envelope_of(failed(reason=reason), "e0003"), answers(design=design))
+    assert kinds(posts) == [CodeFailed, CodeRevised, RunRequested]
+    assert (posts[2].event.run, posts[2].event.source) == ("e0003-a1", GLA.source)
+    killed = {"attempt": 0, "stage": "train", "reason": "crash:SIGKILL", "message": "m"}
+    again = answers(design=GLA.design.to_json(), attempt=1, failures=(killed,))
+    _, posts = decide(Engineer(), envelope_of(failed(1, reason), "e0003"), again)
+    assert posts[-1].event.source != GLA.source
+
+
 @pytest.mark.parametrize("fields", [{"attempt": 1}, {"status": "failed"}, {"status": "analysed"}, {"val_loss": 1.0}])
 def test_a_failure_of_a_finished_attempt_changes_nothing(fields: dict[str, Any]) -> None:
     """The engineer ignores a second report of a failure, and one after the experiment's end."""

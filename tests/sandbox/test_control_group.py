@@ -22,7 +22,7 @@ FILES = {
     "cpu.stat": "usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\n",
     "memory.current": "1000\n",
     "memory.swap.max": "max\n",
-    "memory.events": "low 0\nhigh 0\nmax 3\noom 1\noom_kill 0\n",
+    "memory.events": "low 0\nhigh 0\nmax 3\noom 0\noom_kill 1\n",
     "pids.current": "3\n",
 }
 
@@ -69,6 +69,13 @@ def test_limits_are_beyond_what_the_sandbox_uses_already(group: ControlGroup):
         "cpu.max": "150000 100000",
     }
     assert str(group) == "cgroup v2 counts CPU time and limits cpu, memory, pids"
+
+
+def test_a_kill_for_the_machines_memory_is_not_the_groups(group: ControlGroup):
+    """Only what its own limit caused counts: the run is not to blame for the rest."""
+    assert group.memory_kills() == 0
+    (group.folder / "memory.events").write_text("oom 1\noom_kill 2\n")
+    assert group.memory_kills() == 1
 
 
 def test_a_group_without_controllers_counts_cpu_time_only(group: ControlGroup):
@@ -149,7 +156,7 @@ def test_a_run_that_the_kernel_kills_for_memory_has_that_reason(
         training_jail("bwrap", tmp_path, preload=()) as jail,
         jail.run("trainer.gates.examination:main", seconds=20, memory_mb=512) as session,
     ):
-        (group.folder / "memory.events").write_text("oom 1\noom_kill 1\n")
+        (group.folder / "memory.events").write_text("oom 1\noom_kill 2\n")
         with pytest.raises(JailFault) as caught:
             session.recv()
     assert caught.value.reason == "limit:memory"
