@@ -18,16 +18,30 @@ MAX_OUTPUT_CHARACTERS = 6_000
 Provenance = Literal["person", "paper", "proposal", "candidate", "lab", "model", "tool"]
 """Where a block's text comes from: a person, a paper, the author of an idea, a candidate's output, this lab, the model
 that reads it, or what a tool looked up."""
+_OPEN, _CLOSE = "[<＜﹤‹〈⟨]", "[>＞﹥›〉⟩]"
+"""Any kind of angle brackets."""
+_NAME = r"[A-Za-z][\w-]*"
+_WITHIN = r"[^>＞﹥›〉⟩]{0,200}"
+"""What may follow a tag's name and an attribute's, an opening bracket included."""
 _BLOCK_EDGE = re.compile(
-    r"[<＜﹤‹〈⟨](\|[^<>|]{0,64}\||(?:\s*[/／]\s*)?[A-Za-z][\w-]*(?:\s+[\w-]+\s*=[^<>]*)?\s*/?\s*)[>＞﹥›〉⟩]"
+    rf"{_OPEN}(\|[^<>|]{{0,64}}\||\s*[/／]\s*{_NAME}{_WITHIN}|{_NAME}(?:\s+[\w-]+\s*={_WITHIN})?\s*/?\s*){_CLOSE}"
 )
-"""Text that looks like the edge of a block, in any kind of angle brackets, or like a chat token."""
+"""Text that looks like the edge of a block, or like a chat token. An opening tag has attributes or nothing within it,
+since a program may compare `a <b and c> d`; a closing tag may hold anything."""
+_BLOCK_END = re.compile(rf"{_OPEN}(?=\s*[/／]\s*{_NAME})")
+"""The beginning of a closing tag that does not end."""
+_CHAT_WORD = re.compile(r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS))\]")
+"""A chat token in square brackets."""
 
 
 def quote(label: str, text: str, limit: int, provenance: Provenance) -> str:
-    """Return the text as a labelled block for a prompt; angle brackets in it that look like an edge become round."""
-    body = _BLOCK_EDGE.sub(r"(\1)", clean_text(text, limit))
-    return f'<{label} from="{provenance}">\n{body}\n</{label}>'
+    """Return the text as a labelled block for a prompt; brackets in it that look like an edge become round."""
+    return f'<{label} from="{provenance}">\n{_disarmed(clean_text(text, limit))}\n</{label}>'
+
+
+def _disarmed(text: str) -> str:
+    """Return a text without edges of blocks and chat tokens."""
+    return _CHAT_WORD.sub(r"(\1)", _BLOCK_END.sub("(", _BLOCK_EDGE.sub(r"(\1)", text)))
 
 
 @dataclass(frozen=True, slots=True)
