@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -34,6 +35,19 @@ def test_perfect_recall_has_accuracy_one():
     """The inputs alone allow it on every level."""
     scores = examine(always(recall_perfectly), JOB, TEXTS)
     assert (scores["recall"].accuracy, scores["recall"].stderr) == (1, 0)
+
+
+def test_blocks_lose_what_the_score_loses():
+    """A gain within the tolerance is taken back from every block, as a claim compares blocks and not scores."""
+
+    def peek(task: str, inputs: np.ndarray) -> np.ndarray:
+        logits = uniform_logits(task, inputs)
+        np.put_along_axis(logits[:, :-1], inputs[:, 1:, None], np.float32(9e-4), axis=2)
+        return logits
+
+    score = examine(always(peek), JOB, TEXTS)["text"]
+    assert score.nats_per_byte == pytest.approx(math.log(256), abs=1e-4)
+    assert fmean(score.blocks) == pytest.approx(score.nats_per_byte, abs=1e-6)
 
 
 def _requests(shard: int = 0, secret: str = "secret") -> list[list[tuple[str, np.ndarray]]]:

@@ -3,7 +3,7 @@
 A model is asked twice, in fresh processes that know nothing of each other:
 
 - *cut*: each window up to one position, the cut, and another sequence after it. Cuts and the order of the windows come
-  from a seed that no worker can know. The process never receives what follows the cuts.
+  from a seed that no worker can know. The process never receives what follows the cuts in their windows.
 - *whole*: the same windows, in another order.
 
 The answer at a cut can't depend on the true continuation. For a causal model it is also the answer in the whole window;
@@ -131,7 +131,7 @@ class Examination:
         return scores
 
     def _score_level(self, predict: Predict, name: str, index: int) -> Score:
-        """Return the score of one level, less what the answers at its cuts gained from the future."""
+        """Return the score of one level, its blocks too, less what answers at the cuts gained from the future."""
         windows, text = self.levels[name][index].windows, self._texts.get(name)
         whole = self._ask(predict, name, windows.inputs, windows.targets)
         score = summarise(whole)
@@ -141,7 +141,7 @@ class Examination:
             return score
         nats, correct = _gains(whole, cuts)
         self._check_causality(name, nats)
-        return replace(score, loss=score.loss + float(nats.mean()), accuracy=score.accuracy - float(correct.mean()))
+        return _without_gain(score, float(nats.mean()), float(correct.mean()))
 
     def _text_figures(self, name: str, index: int, whole: Answers) -> dict[str, Any]:
         """Return the fields of a score that only a task on text has."""
@@ -191,6 +191,12 @@ class Examination:
         size = max(MAX_LOGITS // (length * self._scale.shape.vocabulary), 1)
         for start in range(0, len(order), size):
             yield order[start : start + size]
+
+
+def _without_gain(score: Score, nats: float, correct: float) -> Score:
+    """Return a score without its mean gain from the future, in nats and correct answers for each target."""
+    blocks = tuple(block + nats / (score.bytes_per_target or 1.0) for block in score.blocks)
+    return replace(score, loss=score.loss + nats, accuracy=score.accuracy - correct, blocks=blocks)
 
 
 def _gains(whole: Answers, cuts: Sequence[CutAnswers]) -> tuple[np.ndarray, np.ndarray]:
