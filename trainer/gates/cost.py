@@ -12,6 +12,8 @@ results. Each of these is judged by itself, so that other work does not dilute i
 - *numbers that leave torch*: a dictionary of vectors costs nothing that torch counts, and remembers without bound.
 - *state between calls*: attributes and globals that grow with each call.
 
+The first three are judged in train mode too, with gradients, if a call there does not cost what it does in eval mode.
+
 The gate misses padding to more than 1,024 positions, padded blocks and windows as long as the rung's sequences, and a
 quadratic part below `LEAST_SHARE`.
 """
@@ -57,20 +59,41 @@ def growth(subject: Subject) -> GateFinding:
     """Check that neither work, the largest tensor nor time grows faster than length, and that no state grows."""
     far = max(FAR_LENGTH, subject.longest)
     mixer = subject.build_mixer()
-
-    def measure(length: int) -> Cost:
-        x = subject.inputs(1, length)
-        return count_cost(lambda: mixer(x))
-
+    measure = _measure(mixer, subject)
     cost = cache(measure)
     exponent = math.log2(cost(far).work / max(cost(far // 2).work, 1))
     evidence = f"work grows as length^{exponent:.2f} up to length {far}, largest tensor {cost(far).largest} elements"
     fault = _quadratic(cost, subject, far) or _growing(cost, far) or _slow(measure, cost, far)
+    fault = fault or _costly_in_training(cost, subject, far)
     if fault:
         return failed("cost", "superlinear", f"{fault}; {evidence}")
     if fault := _unbounded(mixer, measure, cost(far), far):
         return failed("cost", "unbounded_state", fault)
     return passed("cost", evidence)
+
+
+def _measure(mixer: torch.nn.Module, subject: Subject) -> Measure:
+    """Return a function that calls a mixer at a length, as its mode asks for, and returns the cost."""
+
+    def measure(length: int) -> Cost:
+        x = subject.inputs(1, length)
+        return count_cost(lambda: mixer(x), gradients=mixer.training)
+
+    return measure
+
+
+def _costly_in_training(eval_cost: Measure, subject: Subject, far: int) -> str:
+    """Return the fault of the work in train mode, or ''; equal counts at two lengths are enough."""
+    cost = cache(_measure(subject.build_mixer(training=True), subject))
+    if all(_counted(cost(length)) == _counted(eval_cost(length)) for length in (subject.longest, far)):
+        return ""
+    fault = _quadratic(cost, subject, far) or _growing(cost, far)
+    return fault and f"in train mode: {fault}"
+
+
+def _counted(cost: Cost) -> tuple[int, int]:
+    """Return what is the same in every call at one length."""
+    return cost.work, cost.largest
 
 
 def _quadratic(cost: Measure, subject: Subject, far: int) -> str:

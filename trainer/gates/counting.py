@@ -41,10 +41,10 @@ class Cost(NamedTuple):
     """CPU seconds of the process."""
 
 
-def count_cost(function: Callable[[], object]) -> Cost:
-    """Call a function and return the cost."""
+def count_cost(function: Callable[[], object], *, gradients: bool = False) -> Cost:
+    """Call a function and return the cost; `gradients` says whether torch records the call for a backward pass."""
     with ExitStack() as stack:
-        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.set_grad_enabled(gradients))
         exits, counter = stack.enter_context(_Exits()), stack.enter_context(_Counter())
         start = time.process_time()
         function()
