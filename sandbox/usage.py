@@ -1,4 +1,4 @@
-"""Memory, tasks and CPU time of processes, read from a process table such as /proc."""
+"""Memory, tasks, CPU time and state of processes, read from a process table such as /proc."""
 
 import contextlib
 import os
@@ -10,6 +10,8 @@ MEMORY_LINES = ("RssAnon", "RssShmem", "VmPTE")
 """Lines of a process' status that count as its memory; page tables, since a run may map much and fill little."""
 CPU_FIELDS = slice(11, 15)
 """Fields of a process' stat after its name: time of its own and of its ended children, each for user and system."""
+RUNNABLE = "R"
+"""State of a task that computes or stands in the queue for a processor."""
 SOCKET_BYTES = 512 << 10
 """Most bytes that can wait in a socket between processes: the send buffer, 208 KiB, and one message beyond it."""
 
@@ -23,15 +25,30 @@ class RunUsage(NamedTuple):
     """Processes and threads."""
     cpu_s: float
     """CPU time, with that of ended processes that a process among them has waited for."""
+    runnable: bool = False
+    """Whether one of their tasks computes, or stands in the queue for a processor."""
 
 
 def process_usage(process: Path) -> RunUsage:
     """Return the usage of a process. Raises OSError if it is gone."""
     values = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
     kilobytes = sum(int(values.get(name, "0 kB").split()[0]) for name in MEMORY_LINES)
-    times = (process / "stat").read_text().rpartition(")")[2].split()[CPU_FIELDS]
-    ticks = sum(int(time) for time in times)
-    return RunUsage(kilobytes * 1024, int(values.get("Threads", "0")), ticks / os.sysconf("SC_CLK_TCK"))
+    fields = _stat_fields(process)
+    ticks, tasks = sum(map(int, fields[CPU_FIELDS])), int(values.get("Threads", "0"))
+    runnable = fields[0] == RUNNABLE or (tasks > 1 and _has_runnable_thread(process))
+    return RunUsage(kilobytes * 1024, tasks, ticks / os.sysconf("SC_CLK_TCK"), runnable)
+
+
+def _stat_fields(task: Path) -> list[str]:
+    """Return the fields of a task's stat after its name. Raises OSError if it is gone."""
+    return (task / "stat").read_text().rpartition(")")[2].split()
+
+
+def _has_runnable_thread(process: Path) -> bool:
+    """Whether a thread of a process is runnable: its own stat tells of the first one only."""
+    with contextlib.suppress(OSError):  # it has just ended; its memory counts all the same
+        return any(_stat_fields(thread)[0] == RUNNABLE for thread in (process / "task").iterdir())
+    return False
 
 
 def memory_file_bytes(process: Path) -> dict[int, int]:
@@ -62,7 +79,7 @@ def total_usage(
     their mapped parts; with `sockets` those of their network namespace.
     """
     memory = tasks = 0
-    cpu_s = 0.0
+    cpu_s, runnable = 0.0, False
     held: dict[int, int] = {}
     waiting = 0
     for process in processes:
@@ -71,9 +88,10 @@ def total_usage(
             memory += max(usage.memory_bytes - base_bytes, 0)
             tasks += usage.tasks
             cpu_s += usage.cpu_s
+            runnable = runnable or usage.runnable
             held |= memory_file_bytes(process) if memory_files else {}
             waiting = max(waiting, socket_bytes(process) if sockets else 0)
-    return RunUsage(memory + sum(held.values()) + waiting, tasks, cpu_s)
+    return RunUsage(memory + sum(held.values()) + waiting, tasks, cpu_s, runnable)
 
 
 def descendants(pid: int) -> list[int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from sandbox.faults import PROTOCOL_EXIT_CODE, JailFault
+from sandbox.idle_time import IdleTime
 from sandbox.profile import CPU_PROFILE, Profile
 from sandbox.usage import RunUsage, total_usage
 from sandbox.zygote import Zygote
@@ -21,9 +22,6 @@ POLL_INTERVAL_S = 0.05
 """Seconds between two measurements."""
 WALL_FACTOR = 8.0
 """Wall time that a run may take, as a multiple of its seconds: so much a busy machine may slow it down."""
-MAX_WINDOW_S = 1.0
-IDLE_SHARE = 0.05
-"""A run waits in a window if it gets a smaller share of a processor."""
 MAX_OUTPUT_TAIL_BYTES = 16_000
 """Bytes stored from the end of the output."""
 MEMORY_KILL = "the kernel killed a process of it, since all together had no memory left"
@@ -105,9 +103,7 @@ class Watchdog(threading.Thread):
         super().__init__(name="watchdog", daemon=True)
         self.limits = limits
         self.deadline = time.monotonic() + WALL_FACTOR * limits.seconds
-        self._idle_s = self._cpu_s = 0.0
-        self._window_s, self._window_cpu_s = time.monotonic(), 0.0
-        """When the newest window of `_count_idle_time` began, and the CPU time used by then."""
+        self._idle, self._cpu_s = IdleTime(time.monotonic(), limits.seconds), 0.0
         self.breach: tuple[str, str] | None = None
         """(reason, message) of the exceeded limit."""
         self._output, self._status = output, status
@@ -122,7 +118,7 @@ class Watchdog(threading.Thread):
     @property
     def remaining_s(self) -> float:
         """Seconds that the run may still wait, or compute on all its processors."""
-        return self.limits.seconds - max(self._idle_s, self._cpu_s / self.limits.cpus)
+        return self.limits.seconds - max(self._idle.seconds, self._cpu_s / self.limits.cpus)
 
     @property
     def tail(self) -> str:
@@ -205,6 +201,7 @@ class Watchdog(threading.Thread):
             usage = self.usage()
         except OSError:
             return  # the sandbox is gone; its status tells why
+        self._cpu_s = usage.cpu_s
         if usage.memory_bytes > limits.memory_bytes:
             self._kill("limit:memory", f"more than {limits.memory_bytes >> 20} MiB of memory")
         elif usage.tasks >= limits.processes:
@@ -213,20 +210,8 @@ class Watchdog(threading.Thread):
             self._kill("limit:memory", MEMORY_KILL)
         elif usage.cpu_s > limits.cpu_seconds:
             self._kill("timeout", f"more than {limits.cpu_seconds:g} s of CPU time, all processes together")
-        elif self._count_idle_time(usage.cpu_s) > limits.seconds:
+        elif self._idle.count(time.monotonic(), usage.cpu_s, runnable=usage.runnable) > limits.seconds:
             self._kill("timeout", f"no end within {limits.seconds:g} s of waiting")
-
-    def _count_idle_time(self, cpu_s: float) -> float:
-        """Return the seconds, up to the end of the newest window, in which the run hardly computed.
-
-        A run that computes gets a share of a busy machine too, and its CPU time has a limit of its own.
-        """
-        now, self._cpu_s = time.monotonic(), cpu_s
-        if (elapsed := now - self._window_s) >= min(MAX_WINDOW_S, self.limits.seconds / 8):
-            if cpu_s - self._window_cpu_s < IDLE_SHARE * elapsed:
-                self._idle_s += elapsed
-            self._window_s, self._window_cpu_s = now, cpu_s
-        return self._idle_s
 
     def _kill(self, reason: str, message: str) -> None:
         """Store the breach and end the run."""
