@@ -205,7 +205,7 @@ def test_a_buffer_is_no_second_memory(jail: Jail):
     """Buffers that exceed a small share of the parameter budget fail the run."""
     failed = execute_source(jail, buffered("9999")).trained.failed
     assert failed is not None
-    assert (failed.stage, failed.reason) == ("evaluate", "parameter_budget")
+    assert (failed.stage, failed.reason) == ("train", "parameter_budget")
 
 
 def test_every_kind_of_task_is_trained_and_scored(jail: Jail):
