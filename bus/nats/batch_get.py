@@ -70,7 +70,7 @@ class BatchReader:
                     await self._ended.wait()
             except TimeoutError:
                 if len(self._batch) == received:
-                    raise
+                    raise nats.errors.TimeoutError from None  # the client's own, which tells that the server is away
 
     async def _receive(self, message: Msg) -> None:
         """Add a message to the batch, or end it; ignore late replies to an earlier request."""

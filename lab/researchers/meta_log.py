@@ -24,6 +24,7 @@ from bus.wire.ids import campaign_root_id, derive
 from bus.wire.redaction import mask_payload
 from bus.wire.stored_message import StoredMessage
 from lab.errors import LabError
+from lab.exported_log import reason_of
 
 
 class MetaLog:
@@ -115,8 +116,8 @@ def read_meta_log(path: Path) -> tuple[list[Envelope], list[StoredMessage]]:
     try:
         envelopes = list(log_file.read_log(path))
         payloads = list(log_file.read_payloads(path))
-    except OSError as error:
-        raise LabError(f"can't read {path} ({error.strerror})") from None
+    except log_file.UNREADABLE as error:
+        raise LabError(f"can't read {path} ({reason_of(error)})") from None
     except MalformedMessage as error:
         raise LabError(f"{error}; hint: restore the log, or choose another file with --log") from None
     pairs = zip(payloads, envelopes, strict=True)

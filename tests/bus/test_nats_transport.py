@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from nats.js.api import DiscardPolicy
 
-from bus.delivery.transport import Durable
-from bus.nats import following
+from bus.delivery.transport import Durable, NoAnswer
+from bus.nats import batch_get, following
 from bus.nats.server import run_server
 from bus.nats.snapshots import place_consumer
 from bus.nats.transport import NatsTransport
@@ -149,3 +149,18 @@ async def test_limits_of_streams_are_settings(tmp_path: Path) -> None:
         log = (await js.stream_info(subjects.LOG)).config
         assert (log.max_bytes, log.max_age, log.discard) == (8 << 30, 0.0, DiscardPolicy.NEW)
         await transport.close()
+
+
+async def test_a_stream_that_is_silent_is_no_answer(nats_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may take a request and die before it replies."""
+
+    async def lose(_: batch_get.BatchReader, after: int) -> None:
+        """Lose the request."""
+
+    monkeypatch.setattr(batch_get, "READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(batch_get.BatchReader, "_request", lose)
+    transport = await NatsTransport.connect(nats_url, name="test")
+    transport.patience = 0.2
+    with pytest.raises(NoAnswer):
+        await transport.read(subjects.LOG)
+    await transport.close()
