@@ -139,7 +139,7 @@ def _sum_up(envelope: Envelope, ready: AnalysisReady) -> Subdecision[list[Post]]
     posts: list[Post] = []
     if status.started and status.started.arms.get("graft"):
         records: FormulaRecords = yield AskFormulas(campaign=envelope.campaign, at=envelope.seq)
-        posts += [Post(experiment, event) for experiment, event in coined(records)]
+        posts += [Post(experiment, event) for experiment, event in coined(records, status.started.coining_margin)]
     every = settings_of(status.started).insights_every
     if every and status.analysed % every == 0:
         posts.append(Post(CAMPAIGN, (yield from insights(envelope, status, every, SPEC.name))))

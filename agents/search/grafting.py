@@ -9,7 +9,7 @@ was not tried yet. Without either, a slot mutates one of the best designs. A hos
 if its slot tried another design, since the log already held this one: a void graft, which is no evidence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from statistics import fmean
 from typing import Any
@@ -23,6 +23,7 @@ from agents.design.formulas.grafting import graft
 from agents.search.mutate_best import MutateBest, MutateBestParameters
 from agents.search.policy import PolicyParameters, SearchPolicy, State, Suggestion, usable
 from bus.delivery.role import Subdecision
+from bus.vocabulary.design_edits import DesignItems, design_items, edits
 from bus.vocabulary.queries import (
     AskExperiments,
     AskFormulas,
@@ -33,6 +34,9 @@ from bus.vocabulary.queries import (
     FormulaRecords,
 )
 from bus.wire.ids import fingerprint
+
+HOST_EDITS = 3
+"""Units in which a host differs from every earlier one of the same formula: near-copies would count one gain twice."""
 
 
 class GraftParameters(PolicyParameters):
@@ -63,11 +67,15 @@ class Grafting(SearchPolicy):
         """Return the most promising graft into one of some designs, the best first; None if there is none."""
         where = {"campaign": status.campaign, "at": status.last_seq}
         known: FormulaRecords = yield AskFormulas(**where)
-        found: Experiments = yield AskExperiments(**where, ids=tuple(names))  # without ids, it would return all
-        order = {name: place for place, name in enumerate(names)}
-        hosts = sorted(found.rows, key=lambda row: order[row.id])
+        apart = HOST_EDITS if status.started and status.started.coining_margin else 0
+        used = {one.host: None for record in known.rows for one in record.made if apart and one.host not in names}
+        found: Experiments = yield AskExperiments(**where, ids=(*names, *used))  # without ids, it would return all
+        rows = {row.id: row for row in found.rows}
+        hosts = [rows[name] for name in names if name in rows]
         for record in self._promising(known.rows):
-            if host := _host_for(record, hosts):
+            earlier = [_items(rows[one.host]) for one in record.made if apart and one.host in rows]
+            others = (host for host in hosts if all(edits(_items(host), items) >= apart for items in earlier))
+            if host := _host_for(record, others):
                 return Suggestion(host.id, graft=record.unit)
         return None
 
@@ -97,10 +105,14 @@ def _mean_gain(record: FormulaRecord) -> float:
     return fmean(gains) if gains else 0.0
 
 
-def _host_for(record: FormulaRecord, hosts: Sequence[Experiment]) -> Experiment | None:
+def _host_for(record: FormulaRecord, hosts: Iterable[Experiment]) -> Experiment | None:
     """Return the best design that a formula was not put into yet, and can be."""
     used = {one.host for one in record.grafts} | {record.experiment, record.parent}
     return next((host for host in hosts if host.id not in used and _takes(host.design, record)), None)
+
+
+def _items(row: Experiment) -> DesignItems:
+    return design_items(row.design or {})
 
 
 def _takes(design: Any, record: FormulaRecord) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from agents import design
+from agents.analysis.coining import COINING_MARGIN
 from bus.delivery.role_spec import RoleSettings
 from bus.vocabulary.events import CONTROL_ARMS, CampaignModels, CampaignStarted, ControlArm, Limits
 from lab.errors import LabError
@@ -65,6 +66,7 @@ def campaign_started(settings: Settings, coined: Sequence[str] = ()) -> Campaign
         arms=recorded_arms(settings),
         coined=tuple(dict.fromkeys(coined)),
         checks_examination=True,
+        coining_margin=COINING_MARGIN,
         prior=prior_designs(settings.prior, settings.prior_designs, scale.name, aim),
         prior_sha256=prior_digest(settings.prior),
         roles=role_settings(settings),

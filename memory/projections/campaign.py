@@ -20,6 +20,7 @@ from memory.rows import Row, projects
 LATER_FIELDS = {
     "space", "objective", "verification", "arms", "coined", "prior", "prior_sha256", "model_choices", "model_bandits",
     "model_limits", "rung", "researcher", "checks_examination", "search_seed",
+    "coining_margin",
 }  # fmt: skip
 """Fields of CampaignStarted that earlier logs lack."""
 

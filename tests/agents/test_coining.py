@@ -1,10 +1,11 @@
 """Coining: a graft changes one unit, gains are weighed at an error rate, and a coined formula is drawn as a unit."""
 
 from random import Random
+from statistics import fmean
 
 import pytest
 
-from agents.analysis.coining import ALPHA, coined, level_of
+from agents.analysis.coining import ALPHA, COINING_MARGIN, coined, level_of
 from agents.design import BASELINES, draw_design, render
 from agents.design.formulas.breeding import formulas_of, vary_formula
 from agents.design.formulas.grafting import graft
@@ -44,20 +45,34 @@ def records(*gains: float | None, unit: str = UNIT, tried: tuple[str, ...] = (UN
     return FormulaRecords(rows=(FormulaRecord(unit=unit, experiment="e0", best=1.0, grafts=grafts),), tried=tried)
 
 
-def coins(mean: float, seed: int, formulas: int) -> bool:
+def coins(mean: float, seed: int, formulas: int, correlation: float = 0.0) -> bool:
     """Return whether a campaign coins one of its formulas, looked at after each of 20 grafts."""
     draws = Random(seed)
     tried = tuple(f"{UNIT}{number}" for number in range(formulas))
     for unit in tried:
-        gains = [draws.gauss(mean, SD) for _ in range(20)]
-        if any(coined(records(*gains[:count], unit=unit, tried=tried)) for count in range(1, 21)):
+        luck = draws.gauss(mean, SD * correlation**0.5)
+        gains = [draws.gauss(luck, SD * (1 - correlation) ** 0.5) for _ in range(20)]
+        counts = (count for count in range(3, 21) if fmean(gains[:count]) > COINING_MARGIN)  # else there is no evidence
+        if any(coined(records(*gains[:count], unit=unit, tried=tried), COINING_MARGIN) for count in counts):
             return True
     return False
 
 
 def test_without_a_gain_a_campaign_hardly_ever_coins() -> None:
-    """With eight formulas and a look after every graft, at most in the share that the levels allow."""
-    assert sum(coins(0.0, seed, formulas=8) for seed in range(CAMPAIGNS)) <= ALPHA * CAMPAIGNS
+    """With eight formulas and a look after every graft, at most in the share that the levels allow.
+
+    The gains of one formula have a correlation, since all grafts are trained with one seed.
+    """
+    found = sum(coins(0.0, seed, formulas=8, correlation=0.1) for seed in range(CAMPAIGNS))
+    assert found <= ALPHA * CAMPAIGNS
+
+
+def test_a_few_small_gains_that_agree_are_no_evidence() -> None:
+    """In older logs they were: the test saw no scale."""
+    tiny = records(0.029, 0.03, 0.031, 0.03)
+    assert coined(tiny, 0.0)
+    assert not coined(tiny, COINING_MARGIN)
+    assert not coined(records(0.6, 0.61, 0.6, 0.61), COINING_MARGIN)
 
 
 def test_a_formula_worth_two_noises_is_coined() -> None:
@@ -70,12 +85,12 @@ def test_the_levels_add_up_to_alpha() -> None:
 
 def test_a_formula_that_failed_somewhere_is_never_coined() -> None:
     gains = [2.0 + 0.01 * number for number in range(12)]
-    ((experiment, event),) = coined(records(*gains))
+    ((experiment, event),) = coined(records(*gains), COINING_MARGIN)
     assert experiment == "e0"
     assert (event.unit, event.name, event.grafts[:2]) == (UNIT, "gate-012345", ("e0", "e1"))
     assert event.low < event.gain < event.high
     assert event.evidence >= 1 / event.level
-    assert coined(records(*gains, None)) == []
+    assert coined(records(*gains, None), COINING_MARGIN) == []
 
 
 def test_a_graft_changes_one_unit() -> None:
@@ -142,6 +157,24 @@ def test_no_host_is_chosen_whose_graft_the_lab_holds() -> None:
     answers = {AskFormulas: FormulaRecords(rows=(record,)), AskExperiments: Experiments(rows=tuple(rows))}
     suggestion = drive(Grafting.of({}).ask(status("random", analysed=2), {}, Random(0)), answers)
     assert suggestion == Suggestion(RANKED[1], graft=unit)
+
+
+def test_hosts_of_one_formula_are_no_near_copies() -> None:
+    """A near-copy of an earlier host would count one gain twice; in older campaigns it did."""
+    unit = f"gate:{formula_key('gate', 'relu(add(h0,norm(r)))')}"
+    names = {RANKED[0]: "mamba2", RANKED[1]: "mamba2", RANKED[2]: "gla"}
+    rows = [Experiment(id=k, status="analysed", design=to_json(BASELINES[v].design)) for k, v in names.items()]
+    grafts = (Graft(experiment="e0090", host=RANKED[0], state="open"),)
+    record = FormulaRecord(unit=unit, experiment="e0080", best=1.0, grafts=grafts)
+    answers = {
+        AskFormulas: FormulaRecords(rows=(record,), tried=(unit,)),
+        AskExperiments: Experiments(rows=tuple(rows)),
+    }
+    now = status("random", analysed=3)
+    assert now.started
+    for margin, host in ((0.0, RANKED[1]), (COINING_MARGIN, RANKED[2])):
+        campaign = now.model_copy(update={"started": now.started.model_copy(update={"coining_margin": margin})})
+        assert drive(Grafting.of({}).ask(campaign, {}, Random(0)), answers) == Suggestion(host, graft=unit)
 
 
 def test_before_the_first_result_a_slot_is_not_lost() -> None:

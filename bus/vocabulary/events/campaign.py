@@ -110,6 +110,9 @@ class CampaignStarted(Event):
     """Formulas that earlier campaigns coined, as `axis:key`: units of the grammar from the start."""
     checks_examination: bool = False
     """Whether the first baseline's run has controls of the examination, as in all campaigns since there are any."""
+    coining_margin: float = Field(default=0.0, ge=0)
+    """Gain that the grafts of a formula must be shown to exceed before it is coined, in noises of a seed. If above 0,
+    their spread also counts as one noise at least, and their hosts differ; logs before this field have neither."""
     prior: tuple[PriorDesign, ...] = ()
     """Designs of an earlier campaign that come after the baselines, and count as experiments."""
     prior_sha256: str = ""

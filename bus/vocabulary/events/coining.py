@@ -30,6 +30,6 @@ class UnitCoined(Event):
     high: float
     """Upper end."""
     evidence: float = Field(gt=0)
-    """E-value of the gains against a mean of 0 or less, valid at every look."""
+    """E-value of the gains against a mean of at most the campaign's margin, valid at every look."""
     level: float = Field(gt=0, lt=1)
     """Error level of this formula; it is coined when the evidence reaches 1/level."""
