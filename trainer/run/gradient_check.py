@@ -83,7 +83,7 @@ def require_quick_build(build_s: float, passes: PassSeconds) -> None:
     """Raise JailFault if building the models took so many CPU seconds that a constructor may have trained them."""
     most = max(BUILD_S, BUILD_STEPS * passes.gradient)
     if build_s > most:
-        raise JailFault(SELF_REPORT, f"building the models takes {build_s:.1f} s of CPU; at most {most:.1f} s are allowed")
+        raise JailFault(SELF_REPORT, f"building the models takes {build_s:.1f} s of CPU, over {most:.1f} s")
 
 
 def require_same(task: str, answer: Gradient, again: Gradient) -> None:
