@@ -51,8 +51,9 @@ class Vocabulary:
     def __init__(self, designs: Sequence[Tokens]) -> None:
         """Take the tokens of these designs, in alphabetical order."""
         held = Counter(token for design in designs for token in design)
-        telling = (token for token, count in held.items() if count < len(designs) or _varies(token, designs))
+        telling = {token for token, count in held.items() if count < len(designs) or _varies(token, designs)}
         self._column = {token: column for column, token in enumerate(sorted(telling))}
+        self._common = {token: count for token, count in designs[0].items() if token not in telling} if designs else {}
 
     def __len__(self) -> int:
         """Count the columns."""
@@ -67,6 +68,16 @@ class Vocabulary:
                 if (column := self._column.get(token)) is not None:
                     matrix[row, column] = count
         return matrix
+
+    def novelty(self, designs: Sequence[Tokens]) -> Matrix:
+        """Return what sets designs apart from all of the vocabulary's [designs, further columns].
+
+        A column for each token that none of the vocabulary's designs has, or all of them alike: by how much a design's
+        count differs from theirs, which have 0 in all of these columns.
+        """
+        new = sorted({token for design in designs for token in design if token not in self._column} | {*self._common})
+        rows = [[design.get(token, 0) - self._common.get(token, 0) for token in new] for design in designs]
+        return np.array(rows, dtype=np.float64).reshape(len(designs), len(new))
 
 
 def _varies(token: str, designs: Sequence[Tokens]) -> bool:

@@ -46,14 +46,18 @@ class GaussianProcess:
         self._weights = chosen.vectors @ ((chosen.vectors.T @ values) / chosen.values)
 
     def mean(self, features: Matrix) -> Matrix:
-        """Return the posterior means [designs]."""
-        return self._covariance(features, self._features, self._length) @ self._weights
+        """Return the posterior means [designs]; the rows of the fit have 0 in columns beyond theirs."""
+        return self._covariance(features, self._as_wide_as(features), self._length) @ self._weights
 
     def covariance(self, features: Matrix) -> Matrix:
         """Return the posterior covariance [designs, designs] of the function without noise."""
-        projected = self._covariance(features, self._features, self._length) @ self._vectors
+        projected = self._covariance(features, self._as_wide_as(features), self._length) @ self._vectors
         explained = (projected / self._values) @ projected.T
         return self._covariance(features, features, self._length) - explained
+
+    def _as_wide_as(self, features: Matrix) -> Matrix:
+        """Return the features of the fit with columns of 0 for those that it had not."""
+        return np.pad(self._features, ((0, 0), (0, features.shape[1] - self._features.shape[1])))
 
     def _candidates(self, length: float, values: Matrix) -> Sequence[_Kernel]:
         """Return a kernel for each noise."""

@@ -30,11 +30,15 @@ class Surrogate:
         """The highest mean among the designs of the fit."""
 
     def forecast(self, designs: Sequence[Tokens], pending: Sequence[Tokens]) -> tuple[Matrix, Matrix]:
-        """Return means and standard deviations [designs], as if the designs under way had come out at their means."""
-        features = self._vocabulary.matrix(designs)
+        """Return means and standard deviations [designs], as if the designs under way had come out at their means.
+
+        A unit that no design of the fit has makes a design less certain.
+        """
+        rows = [*designs, *pending]
+        features = np.concatenate([self._vocabulary.matrix(rows), self._vocabulary.novelty(rows)], axis=1)
         with _one_thread():
-            means = self._process.mean(features)
-            covariance = self._process.covariance(np.concatenate([features, self._vocabulary.matrix(pending)]))
+            means = self._process.mean(features[: len(designs)])
+            covariance = self._process.covariance(features)
             variance = _variance_given(covariance, len(designs), self._process.noise)
         return means * self._scale + self._centre, np.sqrt(variance) * self._scale
 

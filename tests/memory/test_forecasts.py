@@ -99,6 +99,16 @@ def test_a_design_unlike_all_others_is_less_certain(trained: Scribe) -> None:
     assert 0 < (near.deviation or 0) < (far.deviation or 0)
 
 
+def test_a_unit_that_was_never_tried_is_less_certain(scribe: Scribe) -> None:
+    """It is no unit that is absent: every trained design has entry=none, and these three differ in that axis alone."""
+    scribe.start(baselines=())
+    train(scribe, [each for each in EVERY_DESIGN if each["entry"] == "none"])
+    asked = [design("silu", "8", entry) for entry in ("none", "shift", "x")]
+    tried, untried, other = forecasts(scribe.store, *asked).rows
+    assert (tried.deviation or 0) < (untried.deviation or 0) == other.deviation
+    assert untried.mean == pytest.approx(tried.mean, abs=0.1)
+
+
 @pytest.mark.parametrize("kind", ["surrogate", "tpe"])
 def test_a_forecast_is_of_its_position(trained: Scribe, kind: Any) -> None:
     """What memory has read since changes nothing, and a memory that starts afresh answers the same."""
