@@ -21,12 +21,12 @@ def subject() -> Subject:
     return Subject(lambda _: nn.Linear(WIDTH, WIDTH), WIDTH, 2, 0)
 
 
-def seconds_by(exponent: int, lost: int) -> Callable[[Callable[[], object]], Cost]:
+def seconds_by(exponent: int, lost: int) -> Callable[..., Cost]:
     """Return a counter whose seconds grow with a power of the length, and which loses those of one short call."""
     calls = iter(range(1000))
 
-    def count(function: Callable[[], object]) -> Cost:
-        counted = count_cost(function)
+    def count(function: Callable[[], object], *, gradients: bool) -> Cost:
+        counted = count_cost(function, gradients=gradients)
         length = counted.elements // WIDTH
         is_lost = length == cost.SHORT_LENGTH and next(calls) == lost
         return counted._replace(seconds=0.0 if is_lost else (length / cost.FAR_LENGTH) ** exponent)
