@@ -135,7 +135,7 @@ def _promotion_decided(event: events.PromotionDecided) -> str:
     if event.candidate is None:
         return f"place {event.place + 1} of the ladder stays empty: {event.why}"
     rivals = ", ".join(event.baselines)
-    return f"{event.candidate} climbs to rung {event.rung} against {rivals}, {len(event.runs)} runs: {event.why}"
+    return f"{event.candidate} climbs against {rivals}, {len(event.runs)} runs: {event.why}"
 
 
 def _verification_completed(event: events.VerificationCompleted) -> str:
@@ -153,7 +153,7 @@ def _text_of(run: str) -> str:
 
 def _rates_chosen(event: events.RatesChosen) -> str:
     rates = ", ".join(f"{name} {rate:g}" for name, rate in event.chosen.items())
-    return f"learning rates on rung {event.rung}, in multiples of the scale's: {rates}"
+    return f"learning rates chosen, in multiples of the scale's: {rates}"
 
 
 def _unit_coined(event: events.UnitCoined) -> str:
@@ -162,7 +162,7 @@ def _unit_coined(event: events.UnitCoined) -> str:
 
 
 def _evidence_ready(event: events.EvidenceReady) -> str:
-    return f"{event.outcome} at rung {event.rung}: {event.why}"
+    return f"{event.outcome}: {event.why}"
 
 
 def _discovery_confirmed(event: events.DiscoveryConfirmed) -> str:
