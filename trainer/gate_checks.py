@@ -10,6 +10,7 @@ other; a trainer with several in hand refuses more, since whoever asks has bound
 
 import asyncio
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
@@ -68,13 +69,14 @@ class GateChecks:
 
     def _try(self, source: str, started: CampaignStarted) -> Prepared:
         """Put a source through the gates of a campaign. Raises ValueError, SandboxUnavailable."""
-        scale, request = scales.load(started.scale), check_request(source, started)
+        scale, request, began = scales.load(started.scale), check_request(source, started), time.monotonic()
         limits = request.limits
         worker = Worker.start(
             self._jail_for(request, scale), TRAIN_WORKER, scale, seconds=limits.seconds, memory_mb=limits.memory_mb
         )
         try:
-            return put_through_gates(worker, Job(request, scale, ""), RunEvents(request, scale, self._worker)).prepared
+            events = RunEvents(request, scale, self._worker, elapsed=lambda: time.monotonic() - began)
+            return put_through_gates(worker, Job(request, scale, ""), events).prepared
         finally:
             worker.close()
 

@@ -24,6 +24,7 @@ from bus.vocabulary.events import (
     RunFailed,
     RunStarted,
     VerificationCompleted,
+    VerificationFailed,
 )
 from bus.wire.envelope import Envelope
 from bus.wire.ids import is_placebo
@@ -43,8 +44,9 @@ class ExperimentOutcome:
     event_id: str
     experiment: str
     kind: Kind
-    """`sealed` is a completed run of a climb, `completed` and `failed` are ends of other runs; `given_up` is the end of
-    an experiment without a score, whatever a run of it reached; `asked` is an answer of a language model."""
+    """`sealed` is the end of a run of a climb, without a loss if it failed; `completed` and `failed` are ends of other
+    runs; `given_up` is the end of an experiment without a score, whatever a run of it reached; `asked` is an answer of
+    a language model."""
     arm: str = ""
     """Arm of an experiment that was opened."""
     run: str = ""
@@ -82,8 +84,10 @@ class OutcomeReader:
                 found = self._open(one, self._arm_name(arm))
             case ProposalCreated(origin=origin) if one.experiment not in self._opened:
                 found = self._open(one, BASELINE_ARM if origin == "baseline" else HUMAN_ARM)
-            case RunCompleted() | VerificationCompleted() | RunFailed() as end:
-                found = self._end(one, end)
+            case RunCompleted() | VerificationCompleted() as end:
+                found = self._scored(one, end)
+            case RunFailed() | VerificationFailed() as end:
+                found = self._unscored(one, end)
             case CodeFailed(final=True):
                 found = ExperimentOutcome(one.seq, one.id, one.experiment, "given_up")
             case ModelAnswered(account=account):
@@ -100,11 +104,14 @@ class OutcomeReader:
         self._opened.add(one.experiment)
         return ExperimentOutcome(one.seq, one.id, one.experiment, "opened", arm)
 
-    def _end(self, one: Envelope, end: RunCompleted | VerificationCompleted | RunFailed) -> ExperimentOutcome:
+    def _unscored(self, one: Envelope, end: RunFailed | VerificationFailed) -> ExperimentOutcome:
+        """Return the end of a run without a score; where the event does not say how long it took, its start does."""
         begun = self._started.get(end.run, one.time)
-        if isinstance(end, RunFailed):
-            seconds = (one.time - begun).total_seconds()
-            return ExperimentOutcome(one.seq, one.id, one.experiment, "failed", run=end.run, seconds=seconds)
+        seconds = end.seconds or (one.time - begun).total_seconds()
+        kind: Kind = "failed" if isinstance(end, RunFailed) else "sealed"
+        return ExperimentOutcome(one.seq, one.id, one.experiment, kind, run=end.run, seconds=seconds)
+
+    def _scored(self, one: Envelope, end: RunCompleted | VerificationCompleted) -> ExperimentOutcome:
         kind: Kind = "completed" if isinstance(end, RunCompleted) else "sealed"
         seconds, flops = _cost(end.metrics)
         loss = end.metrics.val_loss

@@ -20,12 +20,12 @@ from lab.client.outcomes import BASELINE_ARM, HUMAN_ARM, ExperimentOutcome, outc
 
 @dataclass(frozen=True, slots=True)
 class ArmCost:
-    """What an arm has spent; failed runs of verification are not known to the log."""
+    """What an arm has spent."""
 
     experiments: int = 0
     """Experiments that were opened."""
     seconds: float = 0.0
-    """Wall seconds of its runs."""
+    """Wall seconds of its runs, failed ones included."""
     flops: float = 0.0
     """Floating-point operations of training in its completed runs."""
     tokens: float = 0.0

@@ -16,7 +16,9 @@ from bus.vocabulary.events import (
     ModelAnswered,
     ResearcherProgram,
     RunCompleted,
+    RunFailed,
     VerificationCompleted,
+    VerificationFailed,
 )
 from bus.wire.envelope import Envelope
 from lab.client.law import law_lines, law_report
@@ -87,6 +89,24 @@ def test_verifying_its_candidates_costs_an_arm_too(tmp_path: Path) -> None:
     (after,) = trajectories([*log, replace(run, id="sealed", event=sealed)], "a.jsonl")
     assert after.cost.seconds == pytest.approx(before.cost.seconds + run.event.metrics.cost["seconds"])
     assert after.cost.flops > before.cost.flops
+    assert after.trials == before.trials
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_run_that_fails_costs_its_arm_the_seconds_that_it_took(tmp_path: Path, *, sealed: bool) -> None:
+    """Both ends without a score say how long they took; verification's are no cost of the search."""
+    log = history("normal", tmp_path)
+    run = next(one for one in log if one.experiment == "e0003" and isinstance(one.event, RunCompleted))
+    why: dict[str, Any] = {"worker": "1", "stage": "gate", "reason": "causality", "message": "no", "seconds": 7.5}
+    failed = (
+        VerificationFailed(run="e0003-v0-s0", repetition=0, **why)
+        if sealed
+        else RunFailed(run="e0003-a1", attempt=1, **why)
+    )
+    (before,) = trajectories(log, "a.jsonl")
+    (after,) = trajectories([*log, replace(run, id="failed", event=failed)], "a.jsonl")
+    assert after.cost.seconds == pytest.approx(before.cost.seconds + 7.5)
+    assert after.search_cost.seconds == pytest.approx(before.search_cost.seconds + (0 if sealed else 7.5))
     assert after.trials == before.trials
 
 

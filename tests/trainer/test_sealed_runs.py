@@ -106,6 +106,7 @@ async def test_a_sealed_run_that_fails_says_why_in_one_event(tmp_path: Path) -> 
     (failed,) = await decide(tmp_path, sealed_request(leak, repetition=1))
     assert isinstance(failed, VerificationFailed)
     assert (failed.run, failed.repetition, failed.stage, failed.reason) == ("e0001-v0-s2", 1, "gate", "causality")
+    assert 0 < failed.seconds < 60
     (vetoed,) = await decide(tmp_path, sealed_request(), vetoed=True)
     assert (vetoed.stage, vetoed.reason) == ("gate", "vetoed")
 

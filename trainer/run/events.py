@@ -1,6 +1,6 @@
 """Makes the events of one run from its measurements, without I/O."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -54,6 +54,8 @@ class RunEvents:
     request: RunRequested
     scale: Scale
     worker: str
+    elapsed: Callable[[], float]
+    """Returns the wall seconds of the run so far."""
 
     def run_started(self, width: int, parameters: int, gates: Sequence[GateResult]) -> RunStarted:
         """Return the event for a candidate that passed the gates."""
@@ -82,6 +84,7 @@ class RunEvents:
             reason=reason,
             message=clean_line(message, MESSAGE_CHARACTERS),
             tail=clean_tail(tail, TAIL_CHARACTERS),
+            seconds=round(self.elapsed(), 3),
         )
 
     def run_stopped(self, stage: Stage, finding: AnomalyFinding) -> Trained:

@@ -29,7 +29,8 @@ def sealed_result(request: VerificationRequested, trained: Trained) -> Verificat
     if trained.completed is None:
         failed = trained.failed
         assert failed is not None, "a run that did not complete has failed"
-        return sealed_failure(request, failed.stage, failed.reason, failed.message, failed.worker)
+        unscored = sealed_failure(request, failed.stage, failed.reason, failed.message, failed.worker)
+        return unscored.model_copy(update={"seconds": failed.seconds})
     completed = trained.completed
     return VerificationCompleted(
         run=completed.run,

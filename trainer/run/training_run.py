@@ -60,7 +60,8 @@ class TrainingRun:
         """
         corpus = corpus.for_verification() if sealed else corpus
         self.request, self._scale, self._corpus, self._jail, self._sealed = request, scale, corpus, jail, sealed
-        self._job, self._events = Job(request, scale, corpus.secret), RunEvents(request, scale, worker)
+        self._job = Job(request, scale, corpus.secret)
+        self._events = RunEvents(request, scale, worker, elapsed=lambda: self._seconds)
         self._texts = {name: tokenize_corpus(task, corpus) for name, task in scale.text_tasks.items()}
         self._worker: Worker | None = None
         self._ready: Ready | None = None

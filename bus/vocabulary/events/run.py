@@ -158,3 +158,5 @@ class RunFailed(Event):
     """One line for a reader."""
     tail: str = ""
     """End of the candidate's output, its traceback included."""
+    seconds: float = Field(default=0.0, ge=0)
+    """Wall seconds that it took; 0 if it did not begin, and in earlier logs."""

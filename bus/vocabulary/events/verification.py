@@ -191,6 +191,8 @@ class VerificationFailed(Event):
     """Reason code, as of RunFailed."""
     message: str
     """One line for a reader."""
+    seconds: float = Field(default=0.0, ge=0)
+    """Wall seconds that it took; 0 if it did not begin, and in earlier logs."""
 
 
 class RatesChosen(Event):
