@@ -2,9 +2,9 @@
 
     python -m benchmarks.proposing [--experiments N] [--proposals M]
 
-Memory holds a synthetic campaign. Each proposal breeds children of five baselines, as many as the policy of the ranking
-asks for, takes their forecasts as JSON, and renders the best one. Prints one line of JSON per ranking. The first
-answer, which fits the model, is apart.
+Memory holds a synthetic campaign. Each proposal breeds children of five of ten designs, as many as the policy of the
+ranking asks for and with formulas as the researcher draws them by default, takes their forecasts as JSON, and renders
+the best one. Prints one line of JSON per ranking. The first answer, which fits the model, is apart.
 """
 
 import argparse
@@ -23,9 +23,11 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from agents.design import BASELINES, NEUTRAL, draw_design
+from agents.roles.researcher import ResearcherSettings
 from agents.search.breeding import Donor
 from agents.search.ranked_children import Ancestors, ranked_children
 from agents.search.ranking_policy import RankingPolicy
+from agents.search.space import Grammar
 from agents.search.surrogate import SurrogateSearch
 from agents.search.tpe import Tpe
 from benchmarks.campaign_log import CAMPAIGN_ID, campaign_log
@@ -37,7 +39,11 @@ from memory.store import Store
 
 RANKINGS: dict[Ranking, type[RankingPolicy]] = {"improvement": SurrogateSearch, "parzen": Tpe}
 """The policy that asks for a ranking."""
-DONORS = tuple(Donor(f"base-{name}", human.design) for name, human in islice(BASELINES.items(), 5))
+BEST = tuple(Donor(f"base-{name}", human.design) for name, human in islice(BASELINES.items(), 10))
+"""What stands for the best designs of the campaign."""
+DONORS = 5
+"""Designs that the children of one proposal come from."""
+GRAMMAR = Grammar(ResearcherSettings().formulas, ResearcherSettings().normal_forms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,9 @@ def propose(knowledge: Knowledge, number: int, ranking: Ranking, children: int) 
     at = knowledge.store.position - number
     envelope = Envelope("c", "/lab/director/1", datetime.now(UTC), CAMPAIGN_ID, f"e{number:04d}", request, None, at)
     start = time.process_time()
-    steps: Generator[Any, Any, Any] = ranked_children(envelope, request, Ancestors(DONORS, NEUTRAL, ()), Random(number))
+    draws = Random(number)
+    ancestors = Ancestors(tuple(draws.sample(BEST, DONORS)), NEUTRAL, (), GRAMMAR)
+    steps: Generator[Any, Any, Any] = ranked_children(envelope, request, ancestors, draws)
     question = next(steps).model_dump_json()
     asked = time.process_time()
     reply = answer(knowledge, AskForecast.model_validate_json(question)).model_dump_json()
@@ -83,7 +91,7 @@ def main() -> None:
         assert store.apply(list(campaign_log(options.experiments, ideas=random_design_idea))) == []
         knowledge = Knowledge(store)
         for ranking, policy in RANKINGS.items():
-            children = policy.sized_for(options.experiments, len(DONORS)).model_dump()["children"]
+            children = policy.sized_for(options.experiments, DONORS).model_dump()["children"]
             first, *costs = [propose(knowledge, number, ranking, children) for number in range(options.proposals)]
             figures = {
                 "children": children,

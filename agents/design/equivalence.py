@@ -49,7 +49,8 @@ def _normal_path(path: Path, frame: Design) -> Path:
     if not isinstance(path, MemoryPath):
         return path
     for rule in _RULES:
-        path = replace(path, **rule(path, frame))
+        changes = {axis: key for axis, key in rule(path, frame).items() if key != path.choices[axis]}
+        path = replace(path, **changes) if changes else path
     return path
 
 

@@ -7,8 +7,6 @@ from the `random.Random` argument, so one seed gives one sequence of designs.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,7 +15,7 @@ from agents.design.describe import name
 from agents.design.space import draw_design, draw_path, draw_unit, repair_choices, with_frame
 from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, Design, MemoryPath, Path
 from agents.design.units.framing import FRAME, FRAME_RULES
-from agents.design.units.unit import Axis
+from agents.design.units.unit import Axis, key_in_rules
 
 MUTATION_SHARE, CROSSOVER_SHARE, SCRATCH_SHARE = 0.80, 0.15, 0.05
 """Shares of the three operators (Genesys, 2025)."""
@@ -168,11 +166,8 @@ def _has_room(paths: Sequence[Path], kind: str) -> bool:
 
 def _unit_moves(axis: Axis, present: str, path: int | None, bias: Bias) -> list[_Move]:
     """Return a move to every other unit of an axis."""
-    others = [unit for unit in axis.units if unit.key != present]
-    total = reduce(add, (unit.weight for unit in others), 0)  # sum() rounds otherwise from Python 3.12 on
-    return [
-        _Move(axis.name, u.key, path, axis.weight * u.weight / total * bias.of(f"{axis.name}:{u.key}")) for u in others
-    ]
+    others = axis.others[key_in_rules(present)]
+    return [_Move(axis.name, key, path, share * bias.of(f"{axis.name}:{key}")) for key, share in others]
 
 
 def _droppable(design: Design, path: Path) -> bool:

@@ -35,7 +35,7 @@ class Path:
 
     def __post_init__(self) -> None:
         """Raise ValueError for an unknown unit or a broken rule."""
-        check_choices(self.choices, self.axes, self.rules)
+        _check_path(type(self), tuple(self.choices.values()))
 
     @cached_property
     def choices(self) -> MappingProxyType[str, str]:
@@ -54,6 +54,12 @@ class Path:
         return MappingProxyType(
             {axis.name: axis[key] for axis, key in zip(self.axes, self.choices.values(), strict=True)}
         )
+
+
+@lru_cache(maxsize=8192)
+def _check_path(kind: type[Path], keys: tuple[str, ...]) -> None:
+    """Check the units of a path, given in the order of its axes; those of good paths only once."""
+    check_choices(dict(zip((axis.name for axis in kind.axes), keys, strict=True)), kind.axes, kind.rules)
 
 
 @dataclass(frozen=True, order=True)

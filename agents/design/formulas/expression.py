@@ -8,8 +8,8 @@ products take two arguments or more.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from types import MappingProxyType
 
 PRIMITIVES: Mapping[str, int] = MappingProxyType({
@@ -39,6 +39,15 @@ class Expression:
     args: tuple["Expression", ...] = ()
     value: float = 0.0
     """The value of a number."""
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Hash the node once: trees are the keys of many caches."""
+        object.__setattr__(self, "_hash", hash((self.op, self.args, self.value)))
+
+    def __hash__(self) -> int:
+        """Return the hash of the tree."""
+        return self._hash
 
     @cached_property
     def text(self) -> str:
@@ -89,6 +98,7 @@ def number(value: float) -> Expression:
     return Expression("number", value=float(f"{value:.{_DIGITS}g}") + 0.0)
 
 
+@cache
 def leaf(name: str) -> Expression:
     """Return a leaf."""
     return Expression(name)

@@ -15,7 +15,7 @@ from agents.design.formulas.values import fingerprint
 from bus.vocabulary.design_edits import FORMULA_MARK, FUNCTION_MARK
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def formula_key(axis: str, formula: str | Expression) -> str:
     """Return the key of a formula on an axis, or the key of the named unit that is the same function.
 
@@ -26,7 +26,7 @@ def formula_key(axis: str, formula: str | Expression) -> str:
     return named_unit(axis, tree) or f"{FORMULA_MARK}{tree.text}{FUNCTION_MARK}{fingerprint(tree)}"
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def formula_of(axis: str, key: str) -> Expression:
     """Return the tree of a formula's key. Raises ValueError if the key is not canonical."""
     text = key.removeprefix(FORMULA_MARK).split(FUNCTION_MARK)[0]

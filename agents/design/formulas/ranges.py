@@ -11,7 +11,7 @@ _RANK: dict[Shape, int] = {"number": 0, "head": 1, "key": 2, "value": 2}
 Range = tuple[float, float]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def shape_of(tree: Expression) -> Shape:
     """Return the shape of a tree's value. Raises ValueError if shapes don't fit."""
     if not tree.args:
@@ -32,7 +32,7 @@ def is_of_token(tree: Expression) -> bool:
     return any(LEAVES[name].of_token for name in tree.leaves)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def range_of(tree: Expression) -> Range:
     """Return bounds of a tree's value, whatever the leaves."""
     if not tree.args:
@@ -90,7 +90,7 @@ def exp(x: float) -> float:
 _MONOTONE = {"sigmoid": sigmoid, "softplus": softplus, "exp": exp}
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def growth_of(tree: Expression) -> int:
     """Return the power of the inputs that a tree grows with: 0 if it is bounded, 1 if it grows as they do."""
     if not tree.args:

@@ -15,13 +15,13 @@ _OVER_CHANNELS = frozenset({"dot", "norm", "softmax"})
 _FOLDED = {"sigmoid": sigmoid, "softplus": softplus, "exp": exp, "relu": lambda x: max(0.0, x), "mean": lambda x: x}
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def canonical(tree: Expression) -> Expression:
     """Return the smallest simplified tree among those whose leaves are exchanged without a difference."""
     return min(map(simplified, variants(simplified(tree))), key=_simplicity)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def simplified(tree: Expression) -> Expression:
     """Return the tree with sums and products flat, sorted and folded."""
     if not tree.args:

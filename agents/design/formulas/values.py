@@ -45,7 +45,7 @@ Rows = list[list[float]]
 """Values by step and channel; one channel stands for all of them."""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def values(tree: Expression, sample: Sample = OF_KEYS) -> tuple[float, ...]:
     """Return a tree's values on every sequence, one after the other; finite for a tree that fits an opening."""
     rows = [row for scale in sample.scales for row in _evaluate(tree, scale, sample)]
@@ -62,7 +62,7 @@ def _is_close(x: float, y: float) -> bool:
     return math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def fingerprint(tree: Expression) -> str:
     """Return the hexadecimal fingerprint of a tree's function."""
     return min(_digest(variant) for variant in variants(tree))

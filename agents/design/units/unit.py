@@ -7,7 +7,8 @@ nothing about them.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 
 from bus.vocabulary.design_edits import FORMULA_MARK
 
@@ -63,6 +64,17 @@ class Axis:
     def keys(self) -> tuple[str, ...]:
         """Keys of all units, in order."""
         return tuple(unit.key for unit in self.units)
+
+    @cached_property
+    def others(self) -> dict[str, tuple[tuple[str, float], ...]]:
+        """Key of a unit, or `=` for a formula, to all other units' keys with their parts of the axis' weight."""
+        return {
+            key: self._weighted([unit for unit in self.units if unit.key != key]) for key in (*self.keys, FORMULA_MARK)
+        }
+
+    def _weighted(self, units: list[Unit]) -> tuple[tuple[str, float], ...]:
+        total = reduce(add, (unit.weight for unit in units), 0)  # sum() rounds otherwise from Python 3.12 on
+        return tuple((unit.key, self.weight * unit.weight / total) for unit in units)
 
     @cached_property
     def _by_key(self) -> dict[str, Unit]:
