@@ -16,7 +16,7 @@ from agents.search.spaces import register
 from benchmarks.policies import __main__ as command
 from benchmarks.policies import outside, runs
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.compare import evidence_for, interval, regrets, times_fewer
+from benchmarks.policies.compare import evidence_for, interval, regrets, search_regrets, times_fewer
 from benchmarks.policies.mixers import MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
 from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested, RunCompleted
@@ -80,6 +80,7 @@ def test_regret_is_that_of_the_incumbent_by_validation() -> None:
     rows: dict[Choices, tuple[float, ...]] = {("a",): (3.0, 7.0), ("b",): (1.0, 9.0), ("c",): (1.0, 5.0)}
     table = PublishedTable(Listed(ChoiceSpace("letters", {"letter": ("a", "b", "c")}), rows))
     assert regrets(table, [("a",), ("b",), ("c",)], 0, [1, 2, 3]) == [2.0, 4.0, 4.0]
+    assert search_regrets(table, [("a",), ("b",), ("c",)], 0, [1, 2, 3]) == [2.0, 0.0, 0.0]
 
 
 def test_a_table_of_seeds_selects_on_one_and_judges_on_the_others() -> None:
@@ -88,6 +89,7 @@ def test_a_table_of_seeds_selects_on_one_and_judges_on_the_others() -> None:
     assert [table.validation(("a",), seed) for seed in range(4)] == [1.0, 2.0, 6.0, 1.0]
     assert [table.test(("a",), seed) for seed in range(4)] == [4.0, 3.5, 1.5, 4.0]
     assert table.best == 3.0
+    assert [table.best_validation(seed) for seed in range(4)] == [1.0, 2.0, 6.0, 1.0]
 
 
 def test_an_interval_covers_the_mean_and_shrinks_with_runs() -> None:

@@ -9,7 +9,8 @@ validation value after a quarter, a half and all of the queries: the mean over r
 difference to a reference policy on the same seeds with its interval. Last comes what the lab's test of claims
 (`agents.analysis.evidence`) says of less regret after all queries: 1 is no evidence, 20 confirms at a level of 5 %.
 With `--match random --match-queries 300` also how many times fewer queries a policy takes to the mean regret that
-random draws have after 300; 0 if it does not get there. All intervals are 95 % of a bootstrap over runs.
+random draws have after 300; 0 if it does not get there. With `--judge validation` regret is what a search can lower:
+the best validation value that it has seen, less the best of the table. All intervals are 95 % of a bootstrap over runs.
 `optuna-tpe` among the policies is Optuna's TPE without the lab (extra `bench`); `surrogate:children=64:leaning=4` is a
 policy with a parameter of its own and a setting of the researcher. A table whose file or package is absent is skipped
 with a line on stderr. The same arguments print the same table, except for the seconds.
@@ -45,8 +46,10 @@ def rows(name: str, options: argparse.Namespace, chosen: Sequence[str]) -> Itera
         options.match
     )
     done = collect([*chain(*jobs.values()), *far], options.tables, options.out, options.jobs)
-    slow = np.array([done[one].regrets for one in far])
-    courses: dict[str, Numbers] = {policy: np.array([done[one].regrets for one in own]) for policy, own in jobs.items()}
+    slow = np.array([done[one].judged_by(options.judge) for one in far])
+    courses: dict[str, Numbers] = {
+        policy: np.array([done[one].judged_by(options.judge) for one in own]) for policy, own in jobs.items()
+    }
     seconds = {policy: fmean(done[one].seconds for one in own) for policy, own in jobs.items()}
     at = [mark - 1 for mark in marks(options.queries)]
     for policy, course in courses.items():
@@ -72,6 +75,7 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(LOADERS), help="tables")
     parser.add_argument("--policies", default=",".join(policies()), help="search policies, or optuna-tpe")
     parser.add_argument("--reference", default="aging", help="policy that the others are compared with")
+    parser.add_argument("--judge", choices=("test", "validation"), default="test", help="which values regret is of")
     parser.add_argument("--runs", type=int, default=50, help="runs of each policy, with the seeds 0, 1, ...")
     parser.add_argument("--queries", type=int, default=200, help="designs that a run evaluates")
     parser.add_argument("--match", default="", help="policy whose last regret the others are to reach")

@@ -20,18 +20,29 @@ def regrets(table: Table, evaluated: Sequence[Any], seed: int, marks: Sequence[i
 
     Of equals, the one that was evaluated first. A table whose best value is unknown gives the value itself.
     """
-    course = list(_course(table, evaluated, seed))
+    return [test for test, _ in _at(marks, list(_course(table, evaluated, seed)))]
+
+
+def search_regrets(table: Table, evaluated: Sequence[Any], seed: int, marks: Sequence[int]) -> list[float]:
+    """Return by how much the best validation value so far exceeds the table's best, after so many queries each.
+
+    It is what a policy can lower; test regret also has what the validation set does not tell.
+    """
+    return [seen for _, seen in _at(marks, list(_course(table, evaluated, seed)))]
+
+
+def _at(marks: Sequence[int], course: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [course[min(mark, len(course)) - 1] for mark in marks]
 
 
-def _course(table: Table, evaluated: Sequence[Any], seed: int) -> Iterator[float]:
-    """Yield the regret after each query."""
+def _course(table: Table, evaluated: Sequence[Any], seed: int) -> Iterator[tuple[float, float]]:
+    """Yield the test regret and the regret in validation after each query."""
     least, regret = np.inf, np.inf
     for design in evaluated:
         value = table.validation(design, seed)
         if value < least:
             least, regret = value, table.test(design, seed) - table.best
-        yield regret
+        yield regret, least - table.best_validation(seed)
 
 
 def interval(values: Numbers) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ from agents.search.spaces import register
 from benchmarks.kept_results import collect_results
 from benchmarks.policies import outside
 from benchmarks.policies.campaign import TableCampaign
-from benchmarks.policies.compare import regrets
+from benchmarks.policies.compare import regrets, search_regrets
 from benchmarks.policies.mixers import MeasuredTable, MixerTable
 from benchmarks.policies.table import Contender, PublishedTable, Table
 from lab.researchers.published import PUBLISHED
@@ -40,8 +40,14 @@ class PolicyCourse:
     run: PolicyRun
     regrets: tuple[float, ...]
     """Test regret of the design with the best validation value after each query."""
+    search_regrets: tuple[float, ...]
+    """By how much its validation value exceeds the best of the table."""
     seconds: float
     """CPU seconds of the run."""
+
+    def judged_by(self, judge: str) -> tuple[float, ...]:
+        """Return the regrets in `test` or in `validation`."""
+        return self.regrets if judge == "test" else self.search_regrets
 
 
 @cache
@@ -65,7 +71,7 @@ def read(out: Path) -> Iterator[PolicyCourse]:
     """Yield the courses that a file holds; none if there is no file."""
     for line in out.read_text(encoding="utf-8").splitlines() if out.exists() else ():
         row = json.loads(line)
-        yield PolicyCourse(PolicyRun(**row["run"]), tuple(row["regrets"]), row["seconds"])
+        yield PolicyCourse(PolicyRun(**row["run"]), tuple(row["regrets"]), tuple(row["search_regrets"]), row["seconds"])
 
 
 def _course(folder: Path, run: PolicyRun) -> PolicyCourse:
@@ -75,5 +81,6 @@ def _course(folder: Path, run: PolicyRun) -> PolicyCourse:
         evaluated = outside.search(table, run.seed, run.queries)
     else:
         evaluated = TableCampaign(table, Contender.parse(run.policy), run.seed, run.queries).run()
-    course = regrets(table, evaluated, run.seed, range(1, run.queries + 1))
-    return PolicyCourse(run, tuple(course), time.process_time() - began)
+    marks = range(1, run.queries + 1)
+    course, seen = (judge(table, evaluated, run.seed, marks) for judge in (regrets, search_regrets))
+    return PolicyCourse(run, tuple(course), tuple(seen), time.process_time() - began)

@@ -106,6 +106,10 @@ class Table(ABC):
     def test(self, design: Any, seed: int) -> float:
         """Return what judges the design that a search chose."""
 
+    def best_validation(self, seed: int) -> float:  # noqa: ARG002  (of a table that knows it)
+        """Return the best `validation` value of any design; 0 if it is not known."""
+        return 0.0
+
     @abstractmethod
     def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
         """Return the first event of a campaign that evaluates so many designs."""
@@ -134,6 +138,10 @@ class PublishedTable(Table):
     @override
     def test(self, design: Choices, seed: int) -> float:
         return self._landscape.test(design, seed)
+
+    @override
+    def best_validation(self, seed: int) -> float:
+        return self._landscape.best_validation(seed)
 
     @override
     def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:

@@ -37,6 +37,10 @@ class PublishedLandscape(Landscape, Protocol):
         """The best `test` value of any design; 0 if it is not known."""
         ...
 
+    def best_validation(self, seed: int) -> float:
+        """Return the best `validation` value of any design; 0 if it is not known."""
+        ...
+
 
 class Listed:
     """A table that lists every design."""
@@ -45,6 +49,11 @@ class Listed:
         """Take per design the validation and test values, or the values of three seeds."""
         self.space, self._rows = space, rows
         self.best = min(fmean(self.test(design, seed) for seed in self._seeds) for design in rows)
+        self._best_validation = [min(self.validation(design, seed) for design in rows) for seed in self._seeds]
+
+    def best_validation(self, seed: int) -> float:
+        """Return the best value that a search can see."""
+        return self._best_validation[seed % len(self._best_validation)]
 
     @property
     def _seeds(self) -> range:
@@ -106,6 +115,10 @@ class Network:
     def test(self, design: Choices, seed: int) -> float:
         """Return the perplexity: the network has no noise."""
         return self.validation(design, seed)
+
+    def best_validation(self, seed: int) -> float:  # noqa: ARG002  (one landscape)
+        """Return 0: nobody has tried all variants."""
+        return 0.0
 
     def _without_absent_layers(self, design: Choices) -> Choices:
         """Return the design with the first option on the axes of layers that it lacks."""
