@@ -28,11 +28,8 @@ class SurrogateSearch(RankingPolicy):
     @classmethod
     @override
     def sized_for(cls, experiments: int, baselines: int) -> SurrogateParameters:
-        """Return more children than logs without the parameter have, a fifth of them drawn from scratch.
-
-        A campaign of any size affords them. Without those, the search ends where the best designs of its start are.
-        """
-        return SurrogateParameters(children=40, scratch=5.0)
+        """Return more children than logs without the parameter have: a campaign of any size affords them."""
+        return SurrogateParameters(children=40)
 
     @property
     @override
