@@ -66,7 +66,7 @@ def propose(knowledge: Knowledge, number: int, ranking: Ranking, children: int) 
     at = knowledge.store.position - number
     envelope = Envelope("c", "/lab/director/1", datetime.now(UTC), CAMPAIGN_ID, f"e{number:04d}", request, None, at)
     start = time.process_time()
-    draws = Random(number)
+    draws = Random(f"{ranking} {number}")  # draws that another ranking had are in the caches of formulas
     ancestors = Ancestors(tuple(draws.sample(BEST, DONORS)), NEUTRAL, (), GRAMMAR)
     steps: Generator[Any, Any, Any] = ranked_children(envelope, request, ancestors, draws)
     question = next(steps).model_dump_json()
