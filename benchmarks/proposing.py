@@ -1,6 +1,6 @@
 """What one ranked proposal costs in a long campaign: CPU of the researcher's breeding and of memory's forecast.
 
-    python -m benchmarks.proposing [--experiments N] [--proposals M]
+    python -m benchmarks.proposing [--experiments N] [--proposals M] [--formulas SHARE]
 
 Memory holds a synthetic campaign. Each proposal breeds children of five of ten designs, as many as the policy of the
 ranking asks for and with formulas as the researcher draws them by default, takes their forecasts as JSON, and renders
@@ -43,7 +43,7 @@ BEST = tuple(Donor(f"base-{name}", human.design) for name, human in islice(BASEL
 """What stands for the best designs of the campaign."""
 DONORS = 5
 """Designs that the children of one proposal come from."""
-GRAMMAR = Grammar(ResearcherSettings().formulas, ResearcherSettings().normal_forms)
+DEFAULTS = ResearcherSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ def random_design_idea(slot: int, random: Random) -> tuple[str, str, dict[str, J
     return f"idea {slot}", f"x = {slot}", design
 
 
-def propose(knowledge: Knowledge, number: int, ranking: Ranking, children: int) -> ProposalCost:
+def propose(knowledge: Knowledge, number: int, ranking: Ranking, children: int, formulas: float) -> ProposalCost:
     """Make one proposal as of a position of its own."""
     request = ProposalRequested(slot=number, arm="guided", children=children, ranking=ranking)
     at = knowledge.store.position - number
     envelope = Envelope("c", "/lab/director/1", datetime.now(UTC), CAMPAIGN_ID, f"e{number:04d}", request, None, at)
     start = time.process_time()
     draws = Random(f"{ranking} {number}")  # draws that another ranking had are in the caches of formulas
-    ancestors = Ancestors(tuple(draws.sample(BEST, DONORS)), NEUTRAL, (), GRAMMAR)
+    ancestors = Ancestors(tuple(draws.sample(BEST, DONORS)), NEUTRAL, (), Grammar(formulas, DEFAULTS.normal_forms))
     steps: Generator[Any, Any, Any] = ranked_children(envelope, request, ancestors, draws)
     question = next(steps).model_dump_json()
     asked = time.process_time()
@@ -86,13 +86,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=10_000)
     parser.add_argument("--proposals", type=int, default=40)
+    parser.add_argument(
+        "--formulas", type=float, default=DEFAULTS.formulas, help="share of children with a new formula"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "memory.duckdb") as store:
         assert store.apply(list(campaign_log(options.experiments, ideas=random_design_idea))) == []
         knowledge = Knowledge(store)
         for ranking, policy in RANKINGS.items():
             children = policy.sized_for(options.experiments, DONORS).model_dump()["children"]
-            first, *costs = [propose(knowledge, number, ranking, children) for number in range(options.proposals)]
+            first, *costs = [
+                propose(knowledge, number, ranking, children, options.formulas) for number in range(options.proposals)
+            ]
             figures = {
                 "children": children,
                 "researcher_p50_ms": round(median(cost.researcher_ms for cost in costs), 1),

@@ -1,6 +1,10 @@
 """Formulas as trees: reading, shapes and ranges, canonical form, fingerprints, and operators."""
 
+import os
+import pickle
 import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import assume, given, settings
@@ -198,3 +202,17 @@ def test_a_formula_has_words() -> None:
     assert in_words(tree) == "−exp(a)·softplus(w x_t − b)"
     assert in_words(parse("mul(sigmoid(norm(z)),z)")) == "σ(‖z‖)·z"
     assert in_words(parse("sigmoid(add(dot(q,k),mean(h0)))")) == "σ(⟨q_t, k_t⟩ + mean≤t(w x_t))"
+
+
+def test_a_pickled_tree_is_found_in_another_process() -> None:
+    """Hashes of texts differ between processes, so a tree brings none with it."""
+    text = "mul(-1,softplus(add(h0,mul(-1,s0))))"
+    program = (
+        "import pickle, sys; from agents.design.formulas.expression import parse;"
+        f"tree = pickle.loads(sys.stdin.buffer.read()); sys.exit(tree not in {{parse({text!r})}})"
+    )
+    pickled = pickle.dumps(parse(text))
+    for seed in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-c", program], input=pickled, env={**os.environ, "PYTHONHASHSEED": seed}, check=True
+        )

@@ -49,6 +49,10 @@ class Expression:
         """Return the hash of the tree."""
         return self._hash
 
+    def __reduce__(self) -> tuple[type["Expression"], tuple[str, tuple["Expression", ...], float]]:
+        """Pickle without the hash: hashes of texts differ from process to process."""
+        return Expression, (self.op, self.args, self.value)
+
     @cached_property
     def text(self) -> str:
         """The tree as text without spaces; `parse` reads it."""
