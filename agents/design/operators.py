@@ -7,6 +7,7 @@ from the `random.Random` argument, so one seed gives one sequence of designs.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -44,6 +45,12 @@ class _Move(NamedTuple):
     key: str
     path: int | None
     weight: float
+    """How often it is drawn without a bias."""
+
+    @property
+    def unit(self) -> str:
+        """The unit that it brings in, as the design names it."""
+        return f"{self.axis}:{self.key}"
 
 
 def vary(
@@ -130,32 +137,34 @@ def revised(variation: Variation, design: Design, parent: Design | None) -> Vari
 
 
 def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
-    moves = _moves(design, bias)
+    moves, units = _moves(design)
+    weights = [move.weight * bias.of(unit) for move, unit in zip(moves, units, strict=True)]
     for _ in range(_MAX_TRIES):
-        move = rng.choices(moves, [move.weight for move in moves])[0]
+        move = rng.choices(moves, weights)[0]
         try:
             child = _apply(design, move, rng, bias)
         except ValueError:  # the grammar has no such design: two equal paths, or a rule that can't be kept
             continue
         if child != design:
-            units = tuple(dict.fromkeys((f"{move.axis}:{move.key}", *_new_units(design, child))))
-            return Variation(child, f"mutate:{move.axis}", _describe_move(design, child, move), units)
+            new = _new_units(design, child)
+            change = _describe_move(design, child, move, new)
+            return Variation(child, f"mutate:{move.axis}", change, tuple(dict.fromkeys((move.unit, *new))))
     raise AssertionError("no mutation changes this design")
 
 
-def _moves(design: Design, bias: Bias) -> list[_Move]:
-    """Return every possible mutation, weighted by axis, unit and bias."""
+@lru_cache(maxsize=256)
+def _moves(design: Design) -> tuple[tuple[_Move, ...], tuple[str, ...]]:
+    """Return every possible mutation, weighted by axis and unit, and the unit that each brings in."""
     moves = [_Move("path", "drop", index, 0.5) for index, path in enumerate(design.paths) if _droppable(design, path)]
-    kinds = [kind for kind in KINDS if _has_room(design.paths, kind)]
-    moves += [_Move("path", kind, None, 0.5 * bias.of(f"path:{kind}")) for kind in kinds]
+    moves += [_Move("path", kind, None, 0.5) for kind in KINDS if _has_room(design.paths, kind)]
     unused = {"fusion"} if len(design.paths) == 1 else set()
     for axis in FRAME:
-        moves += [] if axis.name in unused else _unit_moves(axis, design.choices[axis.name], None, bias)
+        moves += [] if axis.name in unused else _unit_moves(axis, design.choices[axis.name], None)
     for index, path in enumerate(design.paths):
         unused = {"conv_width", "conv_activation"} if path.choices.get("convolution") == "none" else set()
         for axis in (axis for axis in path.axes if axis.is_closed):
-            moves += [] if axis.name in unused else _unit_moves(axis, path.choices[axis.name], index, bias)
-    return moves
+            moves += [] if axis.name in unused else _unit_moves(axis, path.choices[axis.name], index)
+    return tuple(moves), tuple(move.unit for move in moves)
 
 
 def _has_room(paths: Sequence[Path], kind: str) -> bool:
@@ -164,10 +173,9 @@ def _has_room(paths: Sequence[Path], kind: str) -> bool:
     return len(paths) < MAX_PATHS and sum(path.kind == kind for path in paths) < most
 
 
-def _unit_moves(axis: Axis, present: str, path: int | None, bias: Bias) -> list[_Move]:
+def _unit_moves(axis: Axis, present: str, path: int | None) -> list[_Move]:
     """Return a move to every other unit of an axis."""
-    others = axis.others[key_in_rules(present)]
-    return [_Move(axis.name, key, path, share * bias.of(f"{axis.name}:{key}")) for key, share in others]
+    return [_Move(axis.name, key, path, share) for key, share in axis.others[key_in_rules(present)]]
 
 
 def _droppable(design: Design, path: Path) -> bool:
@@ -237,21 +245,20 @@ def _by_rarity(design: Design) -> tuple[str, ...]:
     """Return all units that are not plain, the rarest first: they set the design apart."""
     weights: dict[str, float] = {}
     for owner in (*design.paths, design):
-        axes = {axis.name: axis for axis in (owner.axes if isinstance(owner, Path) else FRAME)}
-        for axis, key in owner.choices.items():
-            if key != axes[axis].plain:
-                weights.setdefault(f"{axis}:{key}", axes[axis][key].weight / axes[axis].weight)
-    return tuple(sorted(weights, key=lambda label: weights[label]))
+        for axis, key in zip(owner.axes if isinstance(owner, Path) else FRAME, owner.choices.values(), strict=True):
+            if key != axis.plain:
+                weights.setdefault(f"{axis.name}:{key}", axis[key].weight / axis.weight)
+    return tuple(sorted(weights, key=weights.__getitem__))
 
 
-def _describe_move(old: Design, new: Design, move: _Move) -> str:
-    """Return the move in words, with the changes that rules demanded."""
+def _describe_move(old: Design, new: Design, move: _Move, units: Sequence[str]) -> str:
+    """Return the move in words, with the changes that rules demanded; `units` are those that only the new one has."""
     if move.axis == "path" and move.key == "drop":
         return f"dropped the {old.paths[move.path or 0].kind} path"
     if move.axis == "path":
         return f"added a {move.key} path"
     before = (old if move.path is None else old.paths[move.path]).units[move.axis].gist
-    changed = {label.split(":")[0]: label.split(":")[1] for label in _new_units(old, new)}
+    changed = {label.split(":")[0]: label.split(":")[1] for label in units}
     axis = next(a for owner in new.paths for a in (*owner.axes, *FRAME) if a.name == move.axis and move.key in a.keys)
     demanded = [f"{axis} {key}" for axis, key in changed.items() if axis != move.axis]
     hence = f" (hence {', '.join(demanded)})" if demanded else ""

@@ -17,7 +17,7 @@ from agents.design.formulas.openings import OPENINGS
 from agents.design.formulas.ranges import fault_of, range_of, shape_of
 from agents.design.formulas.simplify import canonical, simplified
 from agents.design.formulas.trees import grown, varied
-from agents.design.formulas.values import fingerprint, values
+from agents.design.formulas.values import fingerprint, values, variants
 from agents.design.formulas.words import in_words
 from agents.design.units.unit import is_formula
 
@@ -75,6 +75,14 @@ def test_commuted_and_associated_forms_meet(tree: Expression, seed: int) -> None
     first = call("add", call("add", leaf("h0"), leaf("h1")), tree)
     assert canonical(other) == canonical(first)
     assert fingerprint(other) == fingerprint(first)
+
+
+@settings(deadline=None, max_examples=150)
+@given(typed_trees())
+def test_the_canonical_form_is_the_simplest_of_all_variants(tree: Expression) -> None:
+    """The variants that `canonical` skips, such as other signs where none is negative, are never simpler."""
+    simple = [simplified(variant) for variant in variants(simplified(tree))]
+    assert canonical(tree) == min(simple, key=lambda form: (form.size, form.text.count("-"), form.text))
 
 
 @pytest.mark.parametrize(

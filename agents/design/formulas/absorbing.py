@@ -49,7 +49,7 @@ def _unshifted(tree: Expression, name: str) -> Expression:
 
 def _with(tree: Expression, name: str, new: Expression) -> Expression:
     """Return the canonical tree with another one for a leaf."""
-    return canonical(tree.mapped(lambda other: new if other == name else leaf(other)))
+    return canonical(tree.substituted({name: new}))
 
 
 def _factors(tree: Expression, name: str) -> Iterator[float]:

@@ -7,9 +7,9 @@ products take two arguments or more.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from types import MappingProxyType
 
 PRIMITIVES: Mapping[str, int] = MappingProxyType({
@@ -88,15 +88,16 @@ class Expression:
             return new
         args = list(self.args)
         args[path[0]] = args[path[0]].replaced(path[1:], new)
-        return Expression(self.op, tuple(args), self.value)
+        return call(self.op, *args)
 
-    def mapped(self, leaf: Callable[[str], "Expression"]) -> "Expression":
-        """Return the tree with another tree for each leaf."""
-        if not self.args:
-            return self if self.op == "number" else leaf(self.op)
-        return Expression(self.op, tuple(arg.mapped(leaf) for arg in self.args))
+    def substituted(self, new: Mapping[str, "Expression"]) -> "Expression":
+        """Return the tree with another tree for some leaves, by their names."""
+        if self.leaves.isdisjoint(new):
+            return self
+        return call(self.op, *(arg.substituted(new) for arg in self.args)) if self.args else new[self.op]
 
 
+@lru_cache(maxsize=1024)
 def number(value: float) -> Expression:
     """Return a constant, rounded to what its text holds."""
     return Expression("number", value=float(f"{value:.{_DIGITS}g}") + 0.0)
@@ -108,8 +109,9 @@ def leaf(name: str) -> Expression:
     return Expression(name)
 
 
+@lru_cache(maxsize=16384)
 def call(op: str, *args: Expression) -> Expression:
-    """Return a primitive of these arguments."""
+    """Return a primitive of these arguments: of equal ones the same node, which knows its size, text and leaves."""
     return Expression(op, args)
 
 
@@ -118,6 +120,7 @@ def negative(of: Expression) -> Expression:
     return call("mul", number(-1), of)
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
     """Return the tree of a text. Raises ValueError if it is none."""
     tokens: list[tuple[str, str, str]] = []
@@ -157,4 +160,4 @@ def _read(tokens: list[tuple[str, str, str]]) -> Expression:
     wanted = PRIMITIVES.get(name)
     if wanted is None or len(args) < wanted or (len(args) > wanted and name not in ("add", "mul")):
         raise ValueError(f"a formula has {name} of {len(args)} arguments; primitives: {', '.join(PRIMITIVES)}")
-    return Expression(name, tuple(args))
+    return call(name, *args)

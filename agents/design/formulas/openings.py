@@ -46,7 +46,7 @@ RIVALS = (("h0", "h1"),)
 """Leaves that differ in name only."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opening:
     """An axis that a formula may fill."""
 

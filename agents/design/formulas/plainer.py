@@ -45,7 +45,7 @@ def _rewritten(tree: Expression, whole: Expression) -> Expression:
     if tree.op == "dot":
         factors, vectors = zip(*map(_number_and_rest, args), strict=True)
         return call("mul", number(math.prod(factors)), call("dot", *vectors))
-    return Expression(tree.op, args, tree.value)
+    return call(tree.op, *args) if args else tree
 
 
 def _factored(tree: Expression) -> Expression:

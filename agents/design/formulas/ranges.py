@@ -101,6 +101,7 @@ def growth_of(tree: Expression) -> int:
     return sum(powers) if tree.op in ("mul", "dot") else max(powers)
 
 
+@lru_cache(maxsize=8192)
 def fault_of(tree: Expression, opening: Opening) -> str:
     """Return why a tree can't fill an opening, in one line; "" if it can."""
     if strangers := ", ".join(sorted(tree.leaves - set(opening.leaves))):
@@ -110,14 +111,17 @@ def fault_of(tree: Expression, opening: Opening) -> str:
     except ValueError as error:
         return str(error)
     low, high = range_of(tree)
-    wanted, found = " or ".join(opening.shapes), growth_of(tree)
     reads = opening.needs in tree.leaves if opening.needs else is_of_token(tree)
-    least, most = opening.least, opening.most
-    faults = (
-        (tree.size > MAX_SIZE, f"may have {MAX_SIZE} nodes, got {tree.size}"),
-        (not reads, f"must read {opening.needs or 'the token'}"),
-        (shape not in opening.shapes, f"has one value per {wanted}, got one per {shape}"),
-        (low < least or high > most, f"lies within [{least:g}, {most:g}], got [{low:g}, {high:g}]"),
-        (found > opening.growth, f"may grow with power {opening.growth} of its inputs, got {found}"),
-    )
-    return next((f"{opening.title} {fault}" for is_fault, fault in faults if is_fault), "")
+    least, most, grows = opening.least, opening.most, growth_of(tree)
+    fault = ""
+    if tree.size > MAX_SIZE:
+        fault = f"may have {MAX_SIZE} nodes, got {tree.size}"
+    elif not reads:
+        fault = f"must read {opening.needs or 'the token'}"
+    elif shape not in opening.shapes:
+        fault = f"has one value per {' or '.join(opening.shapes)}, got one per {shape}"
+    elif low < least or high > most:
+        fault = f"lies within [{least:g}, {most:g}], got [{low:g}, {high:g}]"
+    elif grows > opening.growth:
+        fault = f"may grow with power {opening.growth} of its inputs, got {grows}"
+    return fault and f"{opening.title} {fault}"

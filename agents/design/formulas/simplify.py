@@ -18,7 +18,8 @@ _FOLDED = {"sigmoid": sigmoid, "softplus": softplus, "exp": exp, "relu": lambda 
 @lru_cache(maxsize=8192)
 def canonical(tree: Expression) -> Expression:
     """Return the smallest simplified tree among those whose leaves are exchanged without a difference."""
-    return min(map(simplified, variants(simplified(tree))), key=_simplicity)
+    plain = simplified(tree)  # without a minus sign it has the fewest already
+    return min(map(simplified, variants(plain, spare_names=False, signs="-" in plain.text)), key=_simplicity)
 
 
 @lru_cache(maxsize=8192)

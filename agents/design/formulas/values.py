@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
-from itertools import permutations, product
+from itertools import chain, permutations, product
 from random import Random
 
 from agents.design.formulas.expression import Expression, leaf, negative
@@ -24,7 +24,7 @@ from agents.design.formulas.ranges import exp, sigmoid, softplus
 FINGERPRINT_DIGITS = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """Sequences that a formula is evaluated on."""
 
@@ -68,25 +68,24 @@ def fingerprint(tree: Expression) -> str:
     return min(_digest(variant) for variant in variants(tree))
 
 
-def variants(tree: Expression) -> Iterator[Expression]:
-    """Yield the tree with its leaves exchanged in every way that makes no difference to training."""
-    used = sorted(tree.leaves)
-    symmetric = [name for name in used if LEAVES[name].symmetric]
-    rivals = [group for group in RIVALS if set(group) & set(used)]
-    for orders in product(*(permutations(group) for group in rivals)):
-        renamed = dict(
-            pair for group, order in zip(rivals, orders, strict=True) for pair in zip(group, order, strict=True)
-        )
-        for signs in product((1, -1), repeat=len(symmetric)):
-            yield tree.mapped(_exchange(renamed, {n for n, sign in zip(symmetric, signs, strict=True) if sign < 0}))
+def variants(tree: Expression, *, spare_names: bool = True, signs: bool = True) -> Iterator[Expression]:
+    """Yield the tree with its leaves exchanged in every way that makes no difference to training.
 
-
-def _exchange(renamed: Mapping[str, str], flipped: set[str]) -> Callable[[str], Expression]:
-    def exchanged(name: str) -> Expression:
-        new = leaf(renamed.get(name, name))
-        return negative(new) if name in flipped else new
-
-    return exchanged
+    Without spare names, rivals take the first names of their group alone: among these is the first text of all. Without
+    signs, no leaf changes its own.
+    """
+    used = [tuple(name for name in group if name in tree.leaves) for group in RIVALS]
+    choices = [
+        permutations(group if spare_names else group[: len(names)], len(names))
+        for group, names in zip(RIVALS, used, strict=True)
+    ]
+    for chosen in product(*choices):
+        new = dict(zip(chain(*used), map(leaf, chain(*chosen)), strict=True))
+        flipped = [
+            (name, new.get(name, leaf(name))) for name in sorted(tree.leaves) if signs and LEAVES[name].symmetric
+        ]
+        for signed in product(*(((name, one), (name, negative(one))) for name, one in flipped)):
+            yield tree.substituted(new | dict(signed))
 
 
 def _digest(tree: Expression) -> str:
@@ -105,6 +104,7 @@ def _values_of_leaf(name: str, scale: float, sample: Sample) -> Rows:
     return rows if about.of_token else [rows[0]] * sample.steps
 
 
+@lru_cache(maxsize=8192)
 def _evaluate(tree: Expression, scale: float, sample: Sample) -> Rows:
     if not tree.args:
         is_number = tree.op == "number"

@@ -50,12 +50,12 @@ class Axis:
     formula: "Callable[[str, str], Unit] | None" = None
     """Returns the unit of a formula from axis and key, on an axis that formulas may fill (`agents.design.formulas`)."""
 
-    @property
+    @cached_property
     def is_closed(self) -> bool:
         """Whether there is a choice between named units; without one, only formulas differ from the plain unit."""
         return len(self.units) > 1
 
-    @property
+    @cached_property
     def plain(self) -> str:
         """Key of the first unit."""
         return self.units[0].key
@@ -118,8 +118,10 @@ class Rule:
 
     def broken_by(self, choices: Mapping[str, str]) -> bool:
         """Return whether these choices (axis to key) break the rule."""
-        applies = all(key_in_rules(choices[axis]) in keys for axis, keys in self.when.items())
-        return applies and bool(self.wrong_axes(choices))
+        for axis, keys in self.when.items():  # all(...) takes twice as long, and a proposal checks thousands
+            if key_in_rules(choices[axis]) not in keys:
+                return False
+        return bool(self.wrong_axes(choices))
 
     def wrong_axes(self, choices: Mapping[str, str]) -> list[str]:
         """Return the axes whose choices the rule does not allow where it applies."""
