@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.observability import logs
-from tests.support.kill_campaign import RandomKiller, run_under_kills, run_undisturbed
+from tests.support.kill_campaign import RandomKiller, run_under_kills
 from tests.support.outcome_faults import faults_of, summary_line
 
 EXPERIMENTS = 120
@@ -47,20 +47,17 @@ def main() -> int:
     options = _options()
     logs.configure(level=CRITICAL)
     start, totals = time.monotonic(), Totals()
-    with tempfile.TemporaryDirectory() as folder:
-        plan = {"experiments": EXPERIMENTS, "slots": options.slots, "seed": SEED}
-        reference = run_undisturbed(Path(folder) / "undisturbed", **plan)
-        print(json.dumps({"reference": len(reference.ends()), "seconds": round(reference.seconds, 1)}), flush=True)
-        while not totals.reach(options) and time.monotonic() - start <= options.seconds:
-            with tempfile.TemporaryDirectory() as home:
-                killer = RandomKiller(Path(home), options.first_seed + totals.campaigns, options.mean_events)
-                outcome = run_under_kills(killer, **plan)
-                faults = faults_of(outcome, reference)
-            print(summary_line(outcome, killer, faults), flush=True)
-            totals.campaigns += 1
-            totals.experiments += len(outcome.ends())
-            totals.kills += killer.kills
-            totals.faulty += bool(faults)
+    plan = {"experiments": EXPERIMENTS, "slots": options.slots, "seed": SEED}
+    while not totals.reach(options) and time.monotonic() - start <= options.seconds:
+        with tempfile.TemporaryDirectory() as home:
+            killer = RandomKiller(Path(home), options.first_seed + totals.campaigns, options.mean_events)
+            outcome = run_under_kills(killer, **plan)
+            faults = faults_of(outcome, EXPERIMENTS)
+        print(summary_line(outcome, killer, faults), flush=True)
+        totals.campaigns += 1
+        totals.experiments += len(outcome.ends())
+        totals.kills += killer.kills
+        totals.faulty += bool(faults)
     print(json.dumps(_total_line(totals) | {"seconds": round(time.monotonic() - start)}))
     return 0 if totals.reach(options) and not totals.faulty else 1
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.labs import FinishedLab, move37
 
 TRAINING_S = 900
-"""Seconds that a test may take which may have to wait for the training of nine experiments."""
+"""Seconds that a test may take which may have to wait for the training of six experiments."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,7 +39,7 @@ def _result(folder: Path) -> dict[str, Any]:
     """Return what the campaign in a folder printed, after running it if nobody has."""
     printed = folder / "result.json"
     if not printed.exists():
-        arguments = ("--experiments", "3", "--trainers", "2", "--json")
+        arguments = ("--experiments", "3", "--baselines", "gla,retnet,gated-deltanet", "--trainers", "2", "--json")
         text = move37("run", "--home", str(folder / "home"), *arguments)
         printed.write_text(text)
     return json.loads(printed.read_text())

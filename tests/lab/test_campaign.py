@@ -11,7 +11,7 @@ from bus.vocabulary.events import ProposalRequested, RunCompleted
 from lab.roster import decider_specs
 from tests.support.labs import FinishedLab, move37
 
-BASELINES = 6
+BASELINES = 3
 EXPERIMENTS = 3
 CONTRACT = {
     "id", "name", "status", "origin", "parent_id", "fitness", "parts", "val_loss", "bits_per_byte", "recall", "scores",

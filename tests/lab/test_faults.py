@@ -59,9 +59,9 @@ def test_one_seed_and_one_slot_give_one_sequence_of_proposals(tmp_path: Path) ->
     """Two runs propose the same sources in the same order."""
     sources = []
     for name in ("one", "two"):
-        outcome = run_instant(tmp_path / name, experiments=10, slots=1, seed=7)
+        outcome = run_instant(tmp_path / name, experiments=4, slots=1, seed=7)
         sources.append([row.source for row in outcome.results.experiments])
-    assert len(sources[0]) == 16
+    assert len(sources[0]) == 10
     assert sources[0] == sources[1]
 
 
@@ -101,7 +101,7 @@ def test_an_interrupt_ends_quickly_and_the_same_command_resumes(tmp_path: Path) 
     assert time.monotonic() - start < 5.0
     assert "finished=False" in rest
     assert not processes_of(tmp_path)
-    outcome = run_instant(tmp_path, experiments=40, slots=4)
+    outcome = run_instant(tmp_path, experiments=8, slots=4)
     assert outcome.finished
 
 
@@ -145,7 +145,7 @@ def test_a_malformed_message_becomes_a_dead_letter_and_stops_nothing(tmp_path: P
             }
             publishing.append(asyncio.ensure_future(publish_as_admin(tmp_path, garbage)))
 
-    outcome = run_instant(tmp_path, disturb, experiments=24, slots=2)
+    outcome = run_instant(tmp_path, disturb, experiments=4, slots=2)
     publishing[0].result()
     assert outcome.finished
     assert outcome.restarts == 0

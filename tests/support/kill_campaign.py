@@ -4,7 +4,7 @@
     outcome = run_under_kills(killer, experiments=56, slots=8)
 
 All services are the real ones, except that the trainer and the embedder answer at once. `faults_of` in
-`tests.support.outcome_faults` compares an outcome with that of a campaign without kills.
+`tests.support.outcome_faults` holds an outcome against the plan.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""The rules that hold after a campaign whose processes were killed, compared with a campaign without kills.
+"""The rules that hold after a campaign whose processes were killed.
 
-- Nothing is lost: every experiment of the plan has exactly one end (analysed, given up or rejected), as without kills.
+- Nothing is lost: every experiment of the plan has exactly one end (analysed, given up or rejected).
 - Nothing is repeated: no two events of the log share an id, and no subject that is allowed once has a second event.
 - The memory that the services wrote has the digest of one rebuilt from the log (law 1).
 - Every role, replayed on the log and its traces, decides as recorded (law 2).
@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from agents.design import BASELINES
 from bus.audit import chain
 from bus.delivery.replay import replay_role
 from bus.delivery.traces import read_traces
@@ -25,25 +26,26 @@ from lab.home import Home
 from lab.operations import replay
 from lab.roster import decider_specs
 from memory.store import Store
+from tests.support.campaign_checks import slot_names
 from tests.support.kill_campaign import Outcome, RandomKiller
 
 MAX_DIFFERENCES = 3
 """Decisions whose difference is reported."""
 
 
-def faults_of(outcome: Outcome, reference: Outcome, *, one_slot: bool = False) -> list[str]:
-    """Return every fault of an outcome, one line each; `reference` is the outcome without kills.
+def faults_of(outcome: Outcome, experiments: int, *, reference: Outcome | None = None) -> list[str]:
+    """Return every fault of an outcome of so many experiments and the default baselines, one line each.
 
-    With `one_slot`, both logs must be equal too.
+    With `reference`, the outcome of the same plan without kills, both logs must be equal too.
     """
     faults = [
         *_repetition_faults(outcome),
-        *_ending_faults(outcome, reference),
+        *_ending_faults(outcome, slot_names(experiments, tuple(BASELINES))),
         *_memory_faults(outcome),
         *_chain_faults(outcome),
         *_decision_faults(outcome),
     ]
-    return [*faults, *_differences(outcome.comparable_log(), reference.comparable_log())] if one_slot else faults
+    return [*faults, *_differences(outcome.comparable_log(), reference.comparable_log())] if reference else faults
 
 
 def _repetition_faults(outcome: Outcome) -> list[str]:
@@ -61,14 +63,14 @@ def _repetition_faults(outcome: Outcome) -> list[str]:
     return [text for text, failed in checks.items() if failed]
 
 
-def _ending_faults(outcome: Outcome, reference: Outcome) -> list[str]:
-    """Return whether the campaign has not ended, or not with one end of each experiment."""
+def _ending_faults(outcome: Outcome, planned: set[str]) -> list[str]:
+    """Return whether the campaign has not ended, or not with one end of each planned experiment."""
     several = {name: count for name, count in outcome.ends().items() if count != 1}
-    difference = reference.ends().keys() ^ outcome.ends().keys()
+    difference = planned ^ outcome.ends().keys()
     checks = {
         "the campaign did not finish": not outcome.finished,
         f"experiments with several ends: {several}": several,
-        f"experiments that only one of the two campaigns has ended: {sorted(difference)[:5]}": difference,
+        f"experiments without an end, or with one and not of the plan: {sorted(difference)[:5]}": difference,
         f"{outcome.dead_letters} dead letters": outcome.dead_letters,
     }
     return [text for text, failed in checks.items() if failed]

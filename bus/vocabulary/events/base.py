@@ -17,7 +17,9 @@ EVENT_TYPES: dict[str, type["Event"]] = {}
 class Record(Described):
     """A value that crosses the bus: immutable, no unknown keys, field docstrings kept for the JSON Schema."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 class Limits(Record):
