@@ -138,7 +138,7 @@ def revised(variation: Variation, design: Design, parent: Design | None) -> Vari
 
 def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
     moves, units = _moves(design)
-    weights = [move.weight * bias.of(unit) for move, unit in zip(moves, units, strict=True)]
+    weights = [move.weight * (bias.of(unit) if unit else 1.0) for move, unit in zip(moves, units, strict=True)]
     for _ in range(_MAX_TRIES):
         move = rng.choices(moves, weights)[0]
         try:
@@ -154,7 +154,7 @@ def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
 
 @lru_cache(maxsize=256)
 def _moves(design: Design) -> tuple[tuple[_Move, ...], tuple[str, ...]]:
-    """Return every possible mutation, weighted by axis and unit, and the unit that each brings in."""
+    """Return every possible mutation, weighted by axis and unit, and the unit that each brings in: a drop, none."""
     moves = [_Move("path", "drop", index, 0.5) for index, path in enumerate(design.paths) if _droppable(design, path)]
     moves += [_Move("path", kind, None, 0.5) for kind in KINDS if _has_room(design.paths, kind)]
     unused = {"fusion"} if len(design.paths) == 1 else set()
@@ -164,7 +164,7 @@ def _moves(design: Design) -> tuple[tuple[_Move, ...], tuple[str, ...]]:
         unused = {"conv_width", "conv_activation"} if path.choices.get("convolution") == "none" else set()
         for axis in (axis for axis in path.axes if axis.is_closed):
             moves += [] if axis.name in unused else _unit_moves(axis, path.choices[axis.name], index)
-    return tuple(moves), tuple(move.unit for move in moves)
+    return tuple(moves), tuple("" if move.key == "drop" else move.unit for move in moves)
 
 
 def _has_room(paths: Sequence[Path], kind: str) -> bool:

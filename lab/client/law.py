@@ -5,16 +5,24 @@ are screening hits: designs whose one screening score is better than the best ba
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from math import inf
 from typing import Any
 
-from agents.analysis.evidence.arms import expected_best, interquartile_mean, probability_of_improvement
+from agents.analysis.evidence.arms import (
+    MIN_SEARCHES,
+    expected_best,
+    interquartile_mean,
+    probability_of_improvement,
+)
 from agents.analysis.evidence.law import GrowthLaw, SearchRecord, fit, mean_curve
+from bus.vocabulary.events import CampaignStarted
+from bus.wire.envelope import Envelope
 from dashboard.report.summary import plural
 from lab.client.trajectories import COSTS, ArmCost, Trajectory, Trial
+from lab.errors import LabError
 
 Found = Callable[[Trajectory], list[ArmCost]]
 TRIES = (1, 3, 10, 30, 100, 300)
@@ -22,8 +30,18 @@ TRIES = (1, 3, 10, 30, 100, 300)
 CURVE_POINTS = 20
 COST_NAMES = {"flops": "FLOPs"}
 """Costs that a reader sees under another name."""
-FEW_DISCOVERIES = 10
-"""With nine discoveries the exponent's exact interval spans a factor of 3.8, with fewer a larger one."""
+COMPARED_TRIALS = 10
+"""Tries of a search without which it is not compared: the shortest one sets the budget of all."""
+
+
+def check_distinct(logs: Iterable[tuple[str, Sequence[Envelope]]]) -> None:
+    """Raise LabError if two logs share a campaign's beginning: what they share would count twice."""
+    starts: dict[str, str] = {}
+    for name, history in logs:
+        for one in history:
+            if isinstance(one.event, CampaignStarted) and starts.setdefault(one.id, name) != name:
+                both = f"{starts[one.id]} and {name}"
+                raise LabError(f"{both} have one beginning; hint: move37 compare tells what a fork changed")
 
 
 def law_report(searches: Sequence[Trajectory]) -> dict[str, Any]:
@@ -69,7 +87,7 @@ def _confirmed(search: Trajectory) -> list[ArmCost]:
 
 
 def _screening_hits(search: Trajectory) -> list[ArmCost]:
-    return [trial.cost for trial in search.trials if trial.gain is not None and trial.gain > 0]
+    return [trial.middle for trial in search.trials if trial.gain is not None and trial.gain > 0]
 
 
 def _growth(searches: Sequence[Trajectory], found: Found) -> dict[str, Any]:
@@ -97,12 +115,17 @@ def _records(searches: Sequence[Trajectory], found: Found, cost: str) -> list[Se
 
 
 def _comparison(arms: dict[str, list[Trajectory]], ours: str, theirs: str) -> dict[str, Any]:
-    """Return who has the better best screening gain after as many FLOPs as the shortest search spent."""
-    spent = min(search.search_cost.flops for arm in (ours, theirs) for search in arms[arm])
-    best, other = (_best_gains(arms[arm], spent) for arm in (ours, theirs))
-    has_any = max(best) > -inf and max(other) > -inf
+    """Return who has the better best screening gain after as many FLOPs as the shortest search spent.
+
+    Searches of a few tries are left out: the others would be compared by their first designs alone.
+    """
+    pair = [[search for search in arms[arm] if len(search.trials) >= COMPARED_TRIALS] for arm in (ours, theirs)]
+    spent = min((search.search_cost.flops for group in pair for search in group), default=0.0)
+    best, other = (_best_gains(group, spent) for group in pair)
+    has_any = max(best, default=-inf) > -inf and max(other, default=-inf) > -inf
     chance = asdict(probability_of_improvement(best, other)) if has_any else None
-    return {"ours": ours, "theirs": theirs, "flops": spent, "probability_of_better": chance}
+    figures = {"flops": spent, "searches": tuple(map(len, pair)), "probability_of_better": chance}
+    return {"ours": ours, "theirs": theirs, **figures}
 
 
 def _best_gains(searches: Sequence[Trajectory], flops: float) -> list[float]:
@@ -124,7 +147,9 @@ def law_lines(report: dict[str, Any]) -> Iterator[str]:
     for pair in report["comparisons"]:
         if pair["probability_of_better"]:
             chance = _estimate(pair["probability_of_better"], ".2f")
-            yield f"P({pair['ours']} finds a better best than {pair['theirs']} at {pair['flops']:.3g} FLOPs) {chance}"
+            of = " and ".join(map(str, pair["searches"]))
+            at = f"at {pair['flops']:.3g} FLOPs, {of} searches"
+            yield f"P({pair['ours']} finds a better best than {pair['theirs']} {at}) {chance}"
 
 
 def _arm_lines(arm: str, figures: dict[str, Any]) -> Iterator[str]:
@@ -154,13 +179,14 @@ def _law_text(law: GrowthLaw) -> str:
     text = f"N = {law.factor:.3g}·C^{law.exponent:.2f}, exponent 95 % [{law.interval[0]:.2f}, {law.interval[1]:.2f}]"
     if law.search_interval:
         text += f", over searches [{law.search_interval[0]:.2f}, {law.search_interval[1]:.2f}]"
-    if law.growth != "can't be told":
+    told = {"can't be told": "growth can't be told", "too few to tell": "too few to tell growth"}
+    if law.growth not in told:
         return f"{text}; growth is {law.growth} (constant rate: p = {law.constant_rate_p:.2g})"
-    why = "too few to tell growth" if law.discoveries < FEW_DISCOVERIES else "growth can't be told"
-    return f"{text}; {why} from a constant rate (p = {law.constant_rate_p:.2g})"
+    return f"{text}; {told[law.growth]} from a constant rate (p = {law.constant_rate_p:.2g})"
 
 
 def _estimate(of: dict[str, Any], form: str) -> str:
     interval = of["interval"]
-    around = f" [{interval[0]:{form}}, {interval[1]:{form}}]" if interval else " (no interval: fewer than 3 searches)"
-    return f"{of['value']:{form}}{around}"
+    if not interval:
+        return f"{of['value']:{form}} (no interval: fewer than {MIN_SEARCHES} searches)"
+    return f"{of['value']:{form}} [{interval[0]:{form}}, {interval[1]:{form}}]"

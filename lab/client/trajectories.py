@@ -6,8 +6,8 @@ that policy. Experiments that people proposed are the arm `human`. The baselines
 no arm.
 
 A trial's gain is a *screening score*: one seed, text loss, best baseline less this design. A *discovery* is a
-DiscoveryConfirmed event, nothing else. Both are placed at what the search had spent when the design was screened: a
-plan verifies at fixed places, so when a verdict comes says nothing about the search.
+DiscoveryConfirmed event, nothing else. Both are placed at what the search had spent half way through the design's
+screening: a plan verifies at fixed places, so when a verdict comes says nothing about the search.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ from lab.client.outcomes import BASELINE_ARM, HUMAN_ARM, ExperimentOutcome, outc
 class ArmCost:
     """What an arm has spent."""
 
-    experiments: int = 0
+    experiments: float = 0
     """Experiments that were opened."""
     seconds: float = 0.0
     """Wall seconds of its runs, failed ones included."""
@@ -31,9 +31,9 @@ class ArmCost:
     tokens: float = 0.0
     """Tokens of language models, prompts and answers together, asked about its experiments."""
 
-    def plus(self, more: "ArmCost") -> "ArmCost":
-        """Return both together."""
-        return ArmCost(**{cost: getattr(self, cost) + getattr(more, cost) for cost in COSTS})
+    def plus(self, more: "ArmCost", share: float = 1) -> "ArmCost":
+        """Return this cost and a share of another one together."""
+        return ArmCost(**{cost: getattr(self, cost) + share * getattr(more, cost) for cost in COSTS})
 
 
 COSTS = ("experiments", "seconds", "flops", "tokens")
@@ -51,6 +51,8 @@ class Trial:
     """Screening gain in text loss over the best baseline, nats per byte; None for a failed run."""
     cost: ArmCost
     """What the arm's search had spent by then, without verification."""
+    middle: ArmCost
+    """The same, less half of what the experiment itself had cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,9 @@ class Trajectory:
     campaign: str
     arm: str
     trials: tuple[Trial, ...]
-    """First runs, completed or failed, oldest first."""
+    """First runs, completed or failed, and experiments that were given up before one, oldest first."""
     discoveries: tuple[ArmCost, ...]
-    """What the arm's search had spent when each design was screened that a DiscoveryConfirmed is about."""
+    """The middle of the trial of each design that a DiscoveryConfirmed is about."""
     refuted: int
     cost: ArmCost
     """All that it has spent, verification included."""
@@ -107,8 +109,11 @@ class _Reading:
     spent: defaultdict[str, ArmCost] = field(default_factory=lambda: defaultdict(ArmCost))
     searched: defaultdict[str, ArmCost] = field(default_factory=lambda: defaultdict(ArmCost))
     """The same without verification."""
-    first_runs: dict[str, tuple[str, ExperimentOutcome, ArmCost]] = field(default_factory=dict)
-    """First run of each experiment: its arm, its end, the cost of the arm's search."""
+    own: defaultdict[str, ArmCost] = field(default_factory=lambda: defaultdict(ArmCost))
+    """What each experiment has cost, without verification."""
+    first_runs: dict[str, tuple[str, ExperimentOutcome, ArmCost, ArmCost]] = field(default_factory=dict)
+    """First run of each experiment, or its end without one: its arm, that end, the cost of the arm's search then and
+    half way through."""
     discoveries: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     refuted: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
@@ -118,37 +123,41 @@ class _Reading:
         match one.kind:
             case "opened":
                 self.arms[one.experiment] = one.arm
-                self._spend(one.arm, ArmCost(experiments=1))
+                self._spend(one.experiment, one.arm, ArmCost(experiments=1))
             case "completed" | "failed":
-                self._spend(arm, _cost_of(one))
+                self._spend(one.experiment, arm, _cost_of(one))
+                self._end(one, arm)
+            case "given_up" if one.experiment in self.arms and one.experiment not in self.first_runs:
                 self._end(one, arm)
             case "sealed":
                 self.spent[arm] = self.spent[arm].plus(_cost_of(one))
             case "asked" if one.experiment in self.arms:
-                self._spend(arm, _cost_of(one))
+                self._spend(one.experiment, arm, _cost_of(one))
             case "confirmed":
                 self.discoveries[arm].append(one.experiment)
             case "refuted":
                 self.refuted[arm] += 1
 
-    def _spend(self, arm: str, more: ArmCost) -> None:
+    def _spend(self, experiment: str, arm: str, more: ArmCost) -> None:
         """Add to what an arm's search has cost; sealed runs of baselines, which all arms share, are no arm's."""
         self.spent[arm] = self.spent[arm].plus(more)
         self.searched[arm] = self.searched[arm].plus(more)
+        self.own[experiment] = self.own[experiment].plus(more)
 
     def _end(self, one: ExperimentOutcome, arm: str) -> None:
         """Keep the end of an experiment's first run; a failed one gives way to the run of its repair."""
         known = self.first_runs.get(one.experiment)
         if known is None or known[1].loss is None:
-            self.first_runs[one.experiment] = (arm, one, self.searched[arm])
+            spent = self.searched[arm]
+            self.first_runs[one.experiment] = (arm, one, spent, spent.plus(self.own[one.experiment], -0.5))
 
     def trajectories(self) -> list[Trajectory]:
         losses = screening_losses(self.found)
         mark = self._mark(losses)
         trials: defaultdict[str, list[Trial]] = defaultdict(list)
-        for experiment, (arm, one, cost) in self.first_runs.items():
+        for experiment, (arm, one, cost, middle) in self.first_runs.items():
             gain = mark - losses[experiment] if mark is not None and experiment in losses else None
-            trials[arm].append(Trial(experiment, one.event_id, gain, cost))
+            trials[arm].append(Trial(experiment, one.event_id, gain, cost, middle))
         return [
             Trajectory(
                 log=self.log,
@@ -156,7 +165,7 @@ class _Reading:
                 arm=arm,
                 trials=tuple(trials[arm]),
                 discoveries=tuple(
-                    self.first_runs[name][2] for name in self.discoveries[arm] if name in self.first_runs
+                    self.first_runs[name][3] for name in self.discoveries[arm] if name in self.first_runs
                 ),
                 refuted=self.refuted[arm],
                 cost=cost,

@@ -36,8 +36,9 @@ def law(
     from lab.client.trajectories import trajectories
 
     with working("reading the logs"):
-        searches = [search for log in logs for search in trajectories(_history(log), log.name)]
-        report = laws.law_report(searches)
+        histories = [(log.name, _history(log)) for log in logs]
+        laws.check_distinct(histories)
+        report = laws.law_report([search for name, history in histories for search in trajectories(history, name)])
     if as_json:
         print_json(report)
         return

@@ -67,6 +67,19 @@ class ClaimStory:
         """Return the multiple of the scale's learning rates that a climber has on a rung."""
         return next((chosen.chosen[name] for _, chosen in self.tuned if chosen.rung == rung), 1.0)
 
+    def rates_in_words(self, rung: int) -> str:
+        """Return the learning rates of a rung, in multiples of the scale's, and whether one is the last that was tried.
+
+        At the last one, a rate beyond could have been better.
+        """
+        tried = self.plan.rates
+        chosen = next((chosen.chosen for _, chosen in self.tuned if chosen.rung == rung), None)
+        if chosen is None:
+            return "not tuned"
+        ends = {min(tried), max(tried)} if len(tried) > 1 else set[float]()
+        listed = (f"{name} {rate:g}{', the last one tried' if rate in ends else ''}" for name, rate in chosen.items())
+        return f"{'; '.join(listed)} (of {', '.join(f'{rate:g}' for rate in tried)})"
+
     @property
     def looks(self) -> list[tuple[int, EvidenceReady]]:
         """What each look said, with positions."""
@@ -102,7 +115,10 @@ class ClaimStory:
 
     @property
     def reason(self) -> str:
-        """Why it stands there: the verdict's reason; without one, what its newest look said, and whether it waits."""
+        """Why it stands there: the verdict's reason; without one, what its newest look said, and whether it waits.
+
+        Why one that passed got no place above is not told: others may have taken it, or a veto have stopped the climb.
+        """
         if self.verdict:
             return self.verdict[1].why
         if not self.looks:
@@ -112,7 +128,10 @@ class ClaimStory:
         if newest.outcome != "passed" or newest.rung + 1 >= len(self.plan.rungs) or highest > newest.rung:
             return newest.why
         passed, above = self.plan.rung_names[newest.rung : newest.rung + 2]
-        return f"passed {passed} and {'has no' if self.is_over else 'waits for a'} place at {above}: {newest.why}"
+        after = (
+            f"the campaign ended before it climbed to {above}" if self.is_over else f"it waits for a place at {above}"
+        )
+        return f"passed {passed}, and {after}: {newest.why}"
 
     def _placebo_standing(self) -> str:
         newest = self.looks[-1][1] if self.looks else None
@@ -165,7 +184,7 @@ def summary_row(story: ClaimStory) -> dict[str, Any]:
     return {
         "candidate": story.candidate,
         "standing": story.standing,
-        "rung": story.plan.rung_names[story.promotions[-1][1].rung],
+        "rung": story.plan.rung_names[look.rung if look else story.promotions[-1][1].rung],
         "seeds": len(look.figures.seeds) if look else 0,
         "against": hardest.baseline if hardest else None,
         "gain": round(hardest.mean, 4) if hardest else None,

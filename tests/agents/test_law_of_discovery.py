@@ -35,7 +35,7 @@ def test_growth_in_words() -> None:
     many = {exponent: fit(searches(rng, exponent, 200, 8)) for exponent in (0.5, 1.0, 2.0)}
     assert [law.growth for law in many.values()] == ["slower", "linear", "faster"]
     assert [law.exponent for law in many.values()] == pytest.approx([0.5, 1.0, 2.0], rel=0.1)
-    assert fit(searches(rng, 1.0, 2, 2)).growth == "can't be told"
+    assert fit(searches(rng, 1.0, 2, 2)).growth == "too few to tell"
     assert many[2.0].constant_rate_p is not None
     assert many[2.0].constant_rate_p < 1e-6
 
@@ -43,7 +43,7 @@ def test_growth_in_words() -> None:
 def test_a_search_without_discoveries_has_no_exponent() -> None:
     """It still counts as a search."""
     law = fit([SearchRecord(10.0, ()), SearchRecord(5.0, (5.0,))])
-    assert (law.searches, law.discoveries, law.exponent, law.growth) == (2, 1, None, "can't be told")
+    assert (law.searches, law.discoveries, law.exponent, law.growth) == (2, 1, None, "too few to tell")
 
 
 def test_a_constant_rate_is_seldom_called_anything_else() -> None:
@@ -51,6 +51,17 @@ def test_a_constant_rate_is_seldom_called_anything_else() -> None:
     rng = np.random.default_rng(2)
     words = [fit(searches(rng, 1.0, 6, 5)).growth for _ in range(200)]
     assert np.mean([word in {"slower", "faster"} for word in words]) <= 0.08
+
+
+@pytest.mark.parametrize("trials", [8, 200])
+def test_a_constant_rate_of_whole_experiments_is_seldom_called_faster(trials: int) -> None:
+    """Hits among few tries that are counted one by one, each half way through its experiment: 2.5 % are promised."""
+    rng = np.random.default_rng(4)
+    words = []
+    for _ in range(400):
+        hits = (np.flatnonzero(rng.random(trials) < 0.5) + 0.5 for _ in range(8))
+        words.append(fit([SearchRecord(float(trials), tuple(at.tolist())) for at in hits]).growth)
+    assert np.mean([word == "faster" for word in words]) <= 0.03
 
 
 def test_the_mean_curve_counts_what_was_found_by_each_cost() -> None:
@@ -68,7 +79,7 @@ def test_the_expected_best_of_n() -> None:
 
 def test_arms_are_compared_over_whole_searches() -> None:
     """An arm that always wins has probability 1; equal arms have one half; too few searches have no interval."""
-    better = probability_of_improvement([2.0, 3, 4], [0.0, 1, 1.5])
+    better = probability_of_improvement([2.0, 3, 4, 5, 6], [0.0, 1, 1.5, 1.6, 1.7])
     assert (better.value, better.interval) == (1.0, (1.0, 1.0))
     assert probability_of_improvement([1.0, 2], [1.0, 2]).value == 0.5
     assert probability_of_improvement([1.0, 2], [1.0, 2]).interval is None

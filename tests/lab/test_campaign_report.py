@@ -93,6 +93,15 @@ def test_every_link_to_an_event_has_its_place() -> None:
     assert len(links) > 20
 
 
+def test_the_runs_of_a_placebo_count_once(tmp_path: Path) -> None:
+    """Two campaigns of one seed have the same placebos, bit for bit."""
+    folder = copied(tmp_path) / "campaigns"
+    shutil.copy(LOG, folder / "again.jsonl.gz")
+    text = pages(tmp_path)[folder / "README.md"]
+    assert "a discovery in 0 of 1 climbs that ended" in text
+    assert "| placebo failed, the runs of again |" in text
+
+
 def test_a_damaged_log_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No page is written."""
     (tmp_path / "campaigns").mkdir()

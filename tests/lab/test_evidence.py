@@ -82,8 +82,8 @@ def test_a_candidate_without_a_place_waits_until_the_campaign_ends(lab: Laborato
     story = next(one for one in stories(lab.log) if one.standing == "no verdict")
     last = story.looks[-1][0]
     running = replace(story, log=[one for one in lab.log if one.seq <= last])
-    assert "has no place at micro" in story.reason
-    assert "waits for a place at micro" in running.reason
+    assert "the campaign ended before it climbed to micro" in story.reason
+    assert "it waits for a place at micro" in running.reason
 
 
 def test_the_figures_can_be_computed_again_from_the_positions(lab: Laboratory) -> None:

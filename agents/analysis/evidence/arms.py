@@ -15,8 +15,8 @@ from scipy import stats
 
 CONFIDENCE_LEVEL = 0.95
 RESAMPLES = 2000
-MIN_SEARCHES = 3
-"""Searches per arm without which no interval is given."""
+MIN_SEARCHES = 5
+"""Searches per arm without which no interval is given: resampled, three cover 74 % instead of 95 %, and five 91 %."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ Crow-AMSAA). Given its number of discoveries N, each search leaves the statistic
 so the maximum-likelihood exponent is N / T and its interval is exact. T and N of several searches add up, even if
 their factors a differ. A constant hit rate is b = 1: only an interval above 1 shows that discovery accelerates.
 
+Costs come in whole experiments, and the process is of points in time. So a discovery stands half way through its
+experiment: at the end of it, short searches would seem to accelerate at a constant rate.
+
 Sources: Crow 1974 (maximum likelihood and exact intervals of the power-law process); Efron 1979 (bootstrap).
 """
 
@@ -20,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Growth = Literal["slower", "linear", "faster", "can't be told"]
+Growth = Literal["slower", "linear", "faster", "can't be told", "too few to tell"]
 CONFIDENCE_LEVEL = 0.95
+FEW_DISCOVERIES = 10
+"""With nine discoveries the exponent's exact interval spans a factor of 3.8, with fewer a larger one."""
 LINEAR_RANGE = (0.8, 1.25)
 """Exponents that are called linear, if the whole interval lies between them."""
 MIN_RESAMPLED = 5
@@ -36,7 +41,7 @@ class SearchRecord:
     cost: float
     """Cost at its end, above 0."""
     discoveries: tuple[float, ...]
-    """Cost spent when each discovery was confirmed, in (0, cost]."""
+    """Cost spent half way through the experiment of each discovery, in (0, cost]."""
 
     @property
     def log_sum(self) -> float:
@@ -74,7 +79,7 @@ def fit(searches: Sequence[SearchRecord], seed: int = 0) -> GrowthLaw:
     count = sum(len(search.discoveries) for search in searches)
     total = fsum(search.log_sum for search in searches)
     if not total:
-        return GrowthLaw(len(searches), count, None, None, None, None, None, "can't be told")
+        return GrowthLaw(len(searches), count, None, None, None, None, None, "too few to tell")
     exponent = count / total
     tail = (1 - CONFIDENCE_LEVEL) / 2
     low, high = (float(stats.chi2.ppf(p, 2 * count)) / (2 * total) for p in (tail, 1 - tail))
@@ -88,7 +93,7 @@ def fit(searches: Sequence[SearchRecord], seed: int = 0) -> GrowthLaw:
         interval=(low, high),
         search_interval=resampled,
         constant_rate_p=2 * min(below, 1 - below),
-        growth=_in_words(*_span((low, high), resampled)),
+        growth="too few to tell" if count < FEW_DISCOVERIES else _in_words(*_span((low, high), resampled)),
     )
 
 

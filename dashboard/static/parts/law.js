@@ -5,13 +5,13 @@ import { lineChart } from "./charts.js";
 import { intervalBar } from "./interval.js";
 import { NONE, count, number, signed } from "./words.js";
 
-const CHARTED = 6;
+const CHARTED = 6, GROWTHS = ["slower", "linear", "faster"];
 const num = (text) => h("td", { class: "num" }, text);
 const bar = (value, [low, high], range, mark, text) => h("td", { class: "bar-cell" }, intervalBar(value, low, high, range, { mark, digits: 2 }), h("small", {}, `${text(low, 2)} to ${text(high, 2)}`));
 
 function growth(name, { count: found, law }, range) {
   const known = law?.interval && found;
-  const words = law?.growth === "can't be told" || !known ? "can't be told" : `grows ${law.growth}`;
+  const words = !known ? "too few to tell" : GROWTHS.includes(law.growth) ? `grows ${law.growth}` : law.growth;
   return [h("td", { class: "short" }, name), num(count(found)), num(known ? number(law.exponent, 2) : NONE),
     known ? bar(law.exponent, law.interval, range, 1, number) : h("td", {}), h("td", { title: known ? `p of a constant rate ${law.constant_rate_p.toPrecision(2)}` : null }, found ? words : "nothing found")];
 }

@@ -36,9 +36,11 @@ def discovery_pages(logs: Sequence[CampaignLog]) -> Mapping[str, str]:
 def _index(logs: Sequence[CampaignLog], found: Sequence[FoundDesign]) -> str:
     """Return the list of the discoveries."""
     if found:
-        head = ("design", "rung", "baseline that is hardest to beat", "gain", "e-value", "event")
+        head = ("design", "rung", "baseline that is hardest to beat", "gain", "e-value", "learning rates", "event")
         rows = [row for one in found for row in _rows(one)]
-        return page("Discoveries", f"{_counts(logs)} These were confirmed:", table(head, rows))
+        sources = {one.log.scored[one.claim.candidate].source for one in found}
+        again = f", {len(found) - len(sources)} of them for a second time" if len(sources) < len(found) else ""
+        return page("Discoveries", f"{_counts(logs)} These were confirmed{again}:", table(head, rows))
     return page("Discoveries", f"{_counts(logs)} No design was confirmed.", _refuted(logs))
 
 
@@ -57,10 +59,10 @@ def _rows(found: FoundDesign) -> Iterator[tuple[object, ...]]:
     assert verdict is not None, "it was confirmed"
     at, event = verdict
     link = f"[{plain(found.log.design_name(found.claim.candidate) or found.name)}]({found.name}.md)"
-    for rung in event.rungs:
+    for place, rung in enumerate(event.rungs):
         one = min(rung.comparisons, key=lambda comparison: comparison.e_value)
         yield (link, rung.rung, f"`{one.baseline}`", number(one.mean, "+.4f"), number(one.e_value, ".3g"),
-               event_link(found.log, at, CAMPAIGNS))  # fmt: skip
+               found.claim.rates_in_words(place), event_link(found.log, at, CAMPAIGNS))  # fmt: skip
 
 
 def _refuted(logs: Sequence[CampaignLog]) -> str:

@@ -68,7 +68,14 @@ def _evidence(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:
     ]  # fmt: skip
     head = ("rung", "seeds", "baseline", "gain", "sd", "95 % over seeds", "lower bound", "e-value", "needed")
     text = f"Nats per byte of sealed text, on seeds that no screening run had (event {event_link(log, at, campaigns)})."
-    return f"{text}\n\n{table(head, rows)}"
+    rates = [f"- {rung.rung}: {claim.rates_in_words(number)}" for number, rung in enumerate(verdict.rungs)]
+    tuned = "\n".join(("Learning rates, in multiples of the scale's:\n", *rates))
+    if not claim.plan.rates:
+        tuned = (
+            "No learning rate was tuned: each design has the scale's. If another rate is the baseline's best, a gain "
+            "may be of the rate and not of the design ([why](../explanation/verification.md))."
+        )
+    return f"{text}\n\n{table(head, rows)}\n\n{tuned}"
 
 
 def _figures(log: CampaignLog, claim: ClaimStory, campaigns: str) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from agents.analysis.evidence.arms import MIN_SEARCHES
 from agents.analysis.evidence.law import GrowthLaw
+from lab.client.law import COMPARED_TRIALS
 from lab.client.trajectories import COSTS
 from lab.operations.campaign_report.writing import NONE, hours, interval, number
 from lab.operations.markdown_text import plain, table
@@ -68,15 +70,22 @@ def _exponent(fitted: dict[str, Any] | None) -> str:
 def _comparisons(report: dict[str, Any]) -> str:
     """Return how likely a search of one arm is ahead of a search of another one, as a square."""
     arms = list(report["arms"])
-    chances = {(one["ours"], one["theirs"]): one["probability_of_better"] for one in report["comparisons"]}
+    pairs = {(one["ours"], one["theirs"]): one for one in report["comparisons"]}
     text = (
         "How likely a search of the row has a better best gain than one of the column, once both have spent as many "
-        "FLOPs as the shortest search of the two arms. An interval needs three searches of each."
+        f"FLOPs as the shortest search of the two arms. In parentheses: searches of each, those of at least "
+        f"{COMPARED_TRIALS} designs. An interval needs {MIN_SEARCHES} of each."
     )
-    rows = [
-        (plain(ours), *(_estimate(chances.get((ours, theirs)), ".2f") for theirs in arms[1:])) for ours in arms[:-1]
-    ]
+    rows = [(plain(ours), *(_chance(pairs.get((ours, theirs))) for theirs in arms[1:])) for ours in arms[:-1]]
     return f"{text}\n\n{table(('', *map(plain, arms[1:])), rows)}" if rows else "There is one arm, so none is compared."
+
+
+def _chance(pair: dict[str, Any] | None) -> str:
+    """Return who is ahead, with the number of searches of each; a dash if there is nothing to compare."""
+    if pair is None or pair["probability_of_better"] is None:
+        return NONE
+    ours, theirs = pair["searches"]
+    return f"{_estimate(pair['probability_of_better'], '.2f')} ({ours}, {theirs})"
 
 
 def _estimate(of: dict[str, Any] | None, form: str) -> str:

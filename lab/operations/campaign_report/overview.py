@@ -9,7 +9,7 @@ from lab.client.rungs import agreements, rung_losses, rung_runs
 from lab.operations.campaign_report.law_tables import law_tables
 from lab.operations.campaign_report.logs import CampaignLog
 from lab.operations.campaign_report.writing import NONE, design, event_link, hours, interval, number, page
-from lab.operations.evidence import summary_row
+from lab.operations.evidence import ClaimStory, summary_row
 from lab.operations.markdown_text import plain, table
 
 HEAD = (
@@ -73,13 +73,18 @@ def _verdict(log: CampaignLog, place: int) -> tuple[object, ...]:
 
 def _placebos(logs: Sequence[CampaignLog]) -> str:
     """Return how often a baseline passed under another name, with what that says of the rate of false discoveries."""
-    rows = [_placebo(log, place) for log in logs for place in range(len(log.placebos))]
-    if not rows:
+    climbed = [(log, story) for log in logs for story in log.placebos]
+    if not climbed:
         return "## Placebos\n\nNo baseline climbed as a placebo, so the rate of false discoveries was not measured."
-    rate = placebo_rate([placebo.standing for log in logs for placebo in log.placebos])
+    firsts: dict[frozenset[str], str] = {}  # what the runs of a climb left: the first campaign that has them
+    names = [firsts.setdefault(_weights(log, story), log.name) for log, story in climbed]
+    rows = [_placebo(log, story, first) for (log, story), first in zip(climbed, names, strict=True)]
+    own = [story.standing for (log, story), first in zip(climbed, names, strict=True) if first == log.name]
+    rate = placebo_rate(own)
     text = (
         "The best baseline climbed again under another name and with other seeds, so it has no gain. It would have "
-        f"been called a discovery in {rate.passed} of {rate.ended} climbs that ended{_interval(rate)}."
+        f"been called a discovery in {rate.passed} of {rate.ended} climbs that ended{_interval(rate)}. Campaigns of "
+        "one seed have the same placebos, whose runs count once."
     )
     head = ("campaign", "placebo", "rung", "seeds", "against", "gain", "e-value", "needed", "outcome", "event")
     return f"## Placebos\n\n{text}\n\n{table(head, rows)}"
@@ -93,13 +98,19 @@ def _interval(rate: PlaceboRate) -> str:
     return f", a rate between {low:.0%} and {high:.0%} (exact interval of 95 %)"
 
 
-def _placebo(log: CampaignLog, place: int) -> tuple[object, ...]:
-    story = log.placebos[place]
+def _weights(log: CampaignLog, story: ClaimStory) -> frozenset[str]:
+    """Return the hashes of the weights that a placebo's runs left; its campaign and name if it has none yet."""
+    own = frozenset(end.weights_sha256 for one, end in log.sealed if one.experiment == story.candidate)
+    return own or frozenset({f"{log.name} {story.candidate}"})
+
+
+def _placebo(log: CampaignLog, story: ClaimStory, first: str) -> tuple[object, ...]:
     row = summary_row(story)
+    repeated = "" if first == log.name else f", the runs of {first}"
     return (
         log.name, f"{story.candidate}, `{story.promotions[0][1].placebo_of}`", row["rung"], row["seeds"],
         f"`{row['against']}`", number(row["gain"], "+.4f"), number(row["e_value"], ".3g"), number(row["needed"], ".3g"),
-        story.standing, event_link(log, row["at"]),
+        story.standing + repeated, event_link(log, row["at"]),
     )  # fmt: skip
 
 
@@ -116,14 +127,20 @@ def _law(logs: Sequence[CampaignLog]) -> str:
 def _rungs(logs: Sequence[CampaignLog]) -> str:
     rows = list(_rung_rows(logs))
     head = ("from", "to", "designs", "Spearman's rho", "within the best quarter")
-    text = f"Fewer than {MIN_DESIGNS} designs say nothing. An interval that includes 0 is a warning."
+    text = (
+        f"Fewer than {MIN_DESIGNS} designs say nothing. An interval that includes 0 is a warning. Campaigns whose plan "
+        "tunes learning rates stand apart: at nano, tuning moves a loss by about as much as designs differ."
+    )
     return f"## From rung to rung\n\n{text}\n\n{table(head, rows) if rows else 'No design ran at two rungs.'}"
 
 
 def _rung_rows(logs: Sequence[CampaignLog]) -> Iterator[tuple[object, ...]]:
-    runs = (run for log in logs for run in rung_runs(log.outcomes, log.started, log.name))
-    for one in agreements(rung_losses(runs)):
-        yield one.lower, one.upper, one.over_all.designs, _correlation(one.over_all), _correlation(one.best)
+    for tuned in (False, True):
+        own = [log for log in logs if bool(log.started.verification and log.started.verification.rates) == tuned]
+        runs = (run for log in own for run in rung_runs(log.outcomes, log.started, log.name))
+        for one in agreements(rung_losses(runs)):
+            upper = f"{one.upper}, rates tuned" if tuned else one.upper
+            yield one.lower, upper, one.over_all.designs, _correlation(one.over_all), _correlation(one.best)
 
 
 def _correlation(one: RungCorrelation) -> str:
