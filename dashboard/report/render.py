@@ -122,7 +122,7 @@ def _head(
         el("h1", goal),
         summary.sandbox_warning(status, sandbox),
         el("p", lead, class_="lead"),
-        el("p", summary.caution(scores, events)),
+        el("p", summary.caution(scores, events, finished=status.finished)),
         summary.figures(scores) if scores.ranked else None,
         el("nav", join(links, " "), aria_label="Parts of this page"),
     )

@@ -15,6 +15,8 @@ from dashboard.report.scores import Scores, display_name, is_baseline, merit_of
 
 MAX_OPEN_LINES = 5
 """Short texts that are shown without a click."""
+VERIFYING = ("VerificationCompleted", "EvidenceReady")
+"""Events that show that candidates are tested on fresh seeds."""
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -80,8 +82,8 @@ def verdict(scores: Scores) -> Markup:
     )
 
 
-def caution(scores: Scores, events: Mapping[str, int]) -> str:
-    """Return what may and may not be concluded."""
+def caution(scores: Scores, events: Mapping[str, int], *, finished: bool) -> str:
+    """Return what may and may not be concluded; `finished` tells whether the campaign has ended."""
     tries = len(scores.candidates)
     sentences = []
     if scores.ranked:
@@ -98,11 +100,20 @@ def caution(scores: Scores, events: Mapping[str, int]) -> str:
     if refuted := events.get("DiscoveryRefuted", 0):
         sentences.append(f"{plural(refuted, 'candidate')} did not pass the test on fresh seeds.")
     if tries and not confirmed and not refuted:
-        sentences.append(
+        sentences.append(_without_verdict(events, finished=finished))
+    return " ".join(sentences)
+
+
+def _without_verdict(events: Mapping[str, int], *, finished: bool) -> str:
+    """Return how far the test on fresh seeds is while no candidate has a verdict."""
+    if not any(events.get(name) for name in VERIFYING):
+        return (
             "No candidate has been tested on fresh seeds, so a lead over the baselines is a reason to test it, "
             "not a result."
         )
-    return " ".join(sentences)
+    if finished:
+        return "Verification began, and the campaign ended before any candidate had a verdict: nothing is confirmed."
+    return "Verification is under way; no verdict yet."
 
 
 def sandbox_warning(status: CampaignStatus, sandbox: str) -> Markup | None:
