@@ -60,12 +60,12 @@ def verdict(scores: Scores) -> Markup:
     if best is None:
         return Markup("No candidate has a score yet." if scores.experiments else "")
     opening: list[Child] = [
-        "The highest screening score of a candidate is ",
-        el("strong", figure(merit_of(best), 3)),
-        " (",
+        "The candidate that ranks first (",
         experiment_link(best),
         el("span", f", {short_name(display_name(best))}", title=display_name(best)) if display_name(best) else "",
-        "). ",
+        ") has a screening score of ",
+        el("strong", figure(merit_of(best), 3)),
+        ". ",
     ]
     if base is None:
         return join([*opening, "No baseline has a score to compare it with."])

@@ -113,7 +113,7 @@ class App {
     const fact = (words, ...value) => h("div", { class: "fact" }, h("span", {}, words), h("strong", {}, ...value));
     fill(document.getElementById("head"), h("a", { class: "brand", href: "#/now" }, h("img", { src: document.querySelector('link[rel="icon"]').href, alt: "" }), "move37"), h("span", { class: "campaign" }, store.id, this.source.live ? null : " · exported log"),
       h("span", { class: `state ${store.past && !store.lost ? "past" : state}` }, store.lost ? "connection lost" : store.past ? "the past" : vitals.read < 1 ? `reading the log, ${percent(vitals.read)}` : state),
-      h("div", { class: "facts" }, fact("ended", `${count(store.ended)} / ${count(store.total)}`), bar, fact(`best ${store.meritName}${store.past && store.meritName !== "fitness" ? ", as published" : ""}`, best ? figure("merit", store.merit(best)) : "–"),
+      h("div", { class: "facts" }, fact("ended", `${count(store.ended)} / ${count(store.total)}`), bar, fact(`top candidate's ${store.meritName}${store.past && store.meritName !== "fitness" ? ", as published" : ""}`, best ? figure("merit", store.merit(best)) : "–"),
         campaign.state === "finished" || store.past ? null : [fact("time left", duration(vitals.seconds_left)), fact("events / min", count(vitals.per_minute ?? 0))]));
   }
 

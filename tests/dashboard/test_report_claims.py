@@ -26,3 +26,10 @@ def test_looks_without_a_verdict_are_told(
     assert sentence in page
     assert NOT_TESTED not in page
     assert NOT_TESTED in render(experiments, events={"AnalysisReady": 8})
+
+
+def test_the_first_in_rank_is_not_called_the_highest_score(make_campaign: Make, render: Callable) -> None:
+    """Ranks follow a limit of FLOPs, rounded scores and the judge, so another candidate may have a higher score."""
+    page = render(make_campaign(8))
+    assert "The candidate that ranks first (" in page
+    assert "highest" not in page.lower()

@@ -58,7 +58,7 @@ export class NowView {
     const { store } = this, { best, baseline, gain } = store.ranking;
     const statuses = (status) => store.experiments.filter((row) => row.status === status && !isBaseline(row)).length;
     const figures = [
-      [`best ${store.meritName}`, best ? figure("merit", store.merit(best)) : number(), best ? best.label : "no candidate has a score yet"],
+      [`top candidate's ${store.meritName}`, best ? figure("merit", store.merit(best)) : number(), best ? best.label : "no candidate has a score yet"],
       ["best baseline", baseline ? figure("merit", store.merit(baseline)) : number(), baseline?.label ?? ""],
       ["difference", best ? signed(gain(best)) : number(), store.campaign.noise ? `± ${number(store.campaign.noise, 2)} seed noise` : "one seed, screening"],
       ["ended", `${count(store.ended)} of ${count(store.total)}`, `${count(statuses("analysed"))} analysed`],
