@@ -23,11 +23,16 @@ def measured(scores: Scores) -> list[Experiment]:
     return [e for e in scores.experiments if e.val_loss is not None and e.recall is not None]
 
 
+def may_lead(experiment: Experiment) -> bool:
+    """Return whether an experiment may be on the front: its figures count, as those of failed or vetoed ones do not."""
+    return experiment.status == "analysed" and not experiment.vetoed
+
+
 def picture(scores: Scores, width: int) -> Markup:
     """Return the drawing, `width` pixels wide; needs at least one measured experiment."""
     height = 420 if width == svg.WIDE else 320
     shown = measured(scores)
-    unbeaten = front(shown)
+    unbeaten = front([e for e in shown if may_lead(e)])
     frame = _frame(shown, width, height)
     radius = _LARGEST_RADIUS if _MARK_SPACE * len(shown) <= width else _CROWDED_RADIUS
     unit = radius / sqrt(max(e.parameters or 1 for e in shown))
@@ -44,7 +49,8 @@ def picture(scores: Scores, width: int) -> Markup:
         *(_name(frame, e) for e in (scores.best, scores.best_baseline) if e in shown and width == svg.WIDE),
     ]
     ids = ", ".join(e.id for e in unbeaten)
-    text = f"{len(shown)} experiments. No other experiment beats these in both figures: {ids}."
+    best = f"No other analysed one beats these in both figures: {ids}." if ids else "None is analysed."
+    text = f"{len(shown)} experiments. {best}"
     return svg.svg(
         f"tradeoff-{width}", "Recall and text loss", text, (width, height), *layers, fit=svg.fit_class(width)
     )
