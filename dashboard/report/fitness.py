@@ -46,13 +46,14 @@ def _lane_name(scores: Scores, frame: svg.PlotFrame) -> Markup | None:
 
 def _band(scores: Scores, frame: svg.PlotFrame) -> Markup:
     """Return the baselines' range as a band, with a line at the best baseline."""
-    if not scores.baselines:
+    best = scores.best_baseline
+    if best is None:
         return Markup()
-    merits = [merit_of(e) for e in scores.baselines]
-    top, bottom = frame.y(max(merits)), frame.y(min(merits))
+    merits = [merit_of(e) for e in scores.baselines if not e.vetoed]
+    top, bottom, at = frame.y(max(merits)), frame.y(min(merits)), frame.y(merit_of(best))
     area = el("rect", class_="band", x=frame.left, width=frame.right - frame.left, y=top, height=max(1.0, bottom - top))
-    line = el("line", class_="baseline-best", x1=frame.left, x2=frame.right, y1=top, y2=top)
-    return join([area, line, svg.text_line(frame.left + 4, top - 5, "best baseline", class_="hint")])
+    line = el("line", class_="baseline-best", x1=frame.left, x2=frame.right, y1=at, y2=at)
+    return join([area, line, svg.text_line(frame.left + 4, at - 5, "best baseline", class_="hint")])
 
 
 def _running_best(scores: Scores, frame: svg.PlotFrame) -> Markup:
@@ -87,8 +88,8 @@ def link(experiment: Experiment, mark: Markup) -> Markup:
 def _describe(scores: Scores) -> str:
     """Return the picture as text."""
     sentences = [f"{len(scores.ranked)} experiments with a fitness, {len(scores.baselines)} of them baselines."]
-    if scores.baselines:
-        merits = [merit_of(e) for e in scores.baselines]
+    if scores.best_baseline:
+        merits = [merit_of(e) for e in scores.baselines if not e.vetoed]
         low, high = min(merits), max(merits)
         sentences.append(f"The baselines are between {low:.3f} and {high:.3f}.")
     if scores.best:

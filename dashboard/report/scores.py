@@ -106,8 +106,8 @@ class Scores:
 
     @property
     def best_baseline(self) -> Experiment | None:
-        """The baseline that ranks first."""
-        return self.baselines[0] if self.baselines else None
+        """The baseline that ranks first; vetoed ones do not rank."""
+        return next((e for e in self.baselines if not e.vetoed), None)
 
     @property
     def best(self) -> Experiment | None:

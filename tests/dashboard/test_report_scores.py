@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from bus.vocabulary.events import FitnessParts
 from bus.vocabulary.queries import Experiment, Status
 from dashboard.report.scores import Scores, display_name, title
@@ -34,6 +36,14 @@ def test_a_baseline_is_never_the_best_candidate() -> None:
     assert scores.best_baseline is scores.experiments[0]
     assert scores.gain is not None
     assert round(scores.gain, 9) == -0.3
+
+
+def test_a_vetoed_baseline_is_not_the_best_baseline() -> None:
+    """Differences are those to the best baseline that ranks, as on the dashboard."""
+    scores = Scores([experiment("base-gla", 0.9, vetoed=True), experiment("base-delta", 0.5), experiment("e1", 0.6)])
+    assert scores.best_baseline is scores.experiments[1]
+    assert scores.gain == pytest.approx(0.1)
+    assert Scores(scores.experiments[:1]).best_baseline is None
 
 
 def test_running_best_holds_only_records_of_candidates() -> None:
