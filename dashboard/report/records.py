@@ -27,6 +27,8 @@ _MAX_LABEL_CHARACTERS = 60
 """Characters shown of one id, key, operator, reason code or task name."""
 _MAX_FAILURES, _MAX_FINDINGS, _MAX_PAPERS, _MAX_REFERENCES = 12, 40, 12, 8
 """Entries shown of each list in a record."""
+_IMPORTED_PREFIX = "i-"
+"""Beginning of the ids of imported experiments (`bus.wire.ids.DESIGN_ID_FORM`), which the page leaves out."""
 _FOLD_BYTES = 200
 """Bytes of a folded record's own elements, and of the line that says what was left out."""
 
@@ -97,7 +99,7 @@ def _figures(scores: Scores, e: Experiment) -> Markup:
     further = " · ".join(f"{_label(task)} {figure(value, 3)}" for task, value in further_accuracies(e).items())
     pairs: list[tuple[str, Child]] = [
         ("status", status),
-        ("origin", _origin(e)),
+        ("origin", _origin(scores, e)),
         ("loss · benchmark · judge", _parts(e.parts) if e.parts else None),
         ("against best baseline", signed(scores.gain_of(e)) if e.fitness is not None else None),
         ("text loss", f"{figure(e.val_loss, 4)} nats per byte" if e.val_loss is not None else None),
@@ -118,17 +120,22 @@ def _parts(parts: FitnessParts) -> Markup:
     return join([f"{parts.loss:.2f} · {parts.benchmark:.2f} · {parts.judge:.2f} ", bars(parts)])
 
 
-def _origin(e: Experiment) -> Markup | None:
+def _origin(scores: Scores, e: Experiment) -> Markup | None:
     """Return the origin, the operator, the parent and the references."""
     texts: list[Child] = [e.origin, _label(e.operator) if e.operator else None]
-    texts += [join(["from ", _link(e.parent_id)])] if e.parent_id else []
-    texts += [join(["with ", join(map(_link, e.references[:_MAX_REFERENCES]), ", ")])] if e.references else []
+    texts += [join(["from ", _link(scores, e.parent_id)])] if e.parent_id else []
+    references = [_link(scores, name) for name in e.references[:_MAX_REFERENCES]]
+    texts += [join(["with ", join(references, ", ")])] if references else []
     return join([text for text in texts if text], " · ") or None
 
 
-def _link(experiment_id: str) -> Markup:
-    """Return a link to another record."""
-    return el("a", _label(experiment_id), href=f"#{_label(experiment_id)}")
+def _link(scores: Scores, experiment_id: str) -> Markup:
+    """Return a link to another record, or the id alone if the page has no such record."""
+    label = _label(experiment_id)
+    if experiment_id in scores.ids:
+        return el("a", label, href=f"#{label}")
+    note = " (imported)" if experiment_id.startswith(_IMPORTED_PREFIX) else None
+    return join([el("code", label), note])
 
 
 def _label(text: str) -> str:

@@ -78,6 +78,11 @@ class Scores:
     experiments: Sequence[Experiment]
 
     @cached_property
+    def ids(self) -> frozenset[str]:
+        """Ids of all experiments."""
+        return frozenset(e.id for e in self.experiments)
+
+    @cached_property
     def ranked(self) -> list[Experiment]:
         """Experiments with a fitness, best first; of equal ones the earlier first."""
         return sorted((e for e in self.experiments if e.fitness is not None), key=lambda e: e.rank_key)

@@ -168,7 +168,7 @@ def facts(
         ]
     pairs += [
         ("started", time_element(started)),
-        ("ended", time_element(ended)),
+        ("ended" if status.finished else "newest event", time_element(ended)),
         ("duration", duration_text((ended - started).total_seconds()) if started and ended else "not known"),
         ("sandbox", clip(sandbox, 60)),
         ("pool", f"renewed {status.generation} times" if status.generation else "not renewed yet"),
