@@ -2,11 +2,11 @@
 
 SCRIPT = """
 "use strict";
-const valueOf = (row, column) => {
-  const cell = row.cells[column];
-  return "value" in cell.dataset ? Number(cell.dataset.value) : cell.textContent.trim().toLowerCase();
+const valueOf = (cell, kind) => {
+  if (kind !== "number") return cell.textContent.trim().toLowerCase();
+  return "value" in cell.dataset ? Number(cell.dataset.value) : undefined;
 };
-const compare = (a, b) => typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? -1 : 1;
+const compare = (a, b) => a < b ? -1 : a > b ? 1 : 0;
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   table.tHead.querySelectorAll("th[data-sort]").forEach((head) => {
@@ -21,9 +21,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
       for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
-      const missing = (value) => value === "\\u2013" || value === "pending";
+      const missing = (value) => value === undefined || value === "\\u2013";
       body.append(...[...body.rows].sort((a, b) => {
-        const [x, y] = [valueOf(a, head.cellIndex), valueOf(b, head.cellIndex)];
+        const [x, y] = [a, b].map((row) => valueOf(row.cells[head.cellIndex], head.dataset.sort));
         return missing(x) || missing(y) ? missing(x) - missing(y) : sign * compare(x, y);
       }));
     });

@@ -19,11 +19,12 @@ export const count = (value) => (value === null || value === undefined ? NONE : 
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 export const percent = (value) => (value === null || value === undefined ? NONE : `${Math.round(100 * value)}%`);
 
-// 1,234,567 → 1.23 M
+// 1,234,567 → 1.23 M; the unit is that of the rounded value, so 999,500 is 1.00 M.
 export function compact(value) {
   if (value === null || value === undefined) return NONE;
-  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (Math.abs(value) >= size) return `${(value / size).toPrecision(3)} ${unit}`;
+  const rounded = Number(value.toPrecision(3));
+  for (const [size, unit] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+    if (Math.abs(rounded) >= size) return `${(rounded / size).toPrecision(3)} ${unit}`;
   }
   return String(Math.round(value));
 }
