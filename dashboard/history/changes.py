@@ -70,6 +70,7 @@ def _started(event: events.CampaignStarted, _: Row) -> Row:
         "budget": event.experiments,
         "baselines": list(event.baselines),
         "state": "running",
+        "verifies": True if event.verification else None,
         "noise": event.objective.noise if event.objective else None,
     }
 

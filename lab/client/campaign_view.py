@@ -189,11 +189,14 @@ class CampaignView:
         return sum(1 for event_time in self.event_times if event_time > since)
 
     def seconds_left(self) -> float | None:
-        """Return an estimate from the times of the last twenty ends; None before the second end."""
-        last = self.end_times[-20:]
-        if len(last) < 2 or last[-1] == last[0]:
+        """Return an estimate from the times of the last twenty ends; None before the second end.
+
+        None also after the last one: how long verification takes is not known.
+        """
+        last, remaining = self.end_times[-20:], self.total() - self.ended()
+        if len(last) < 2 or last[-1] == last[0] or remaining <= 0:
             return None
-        return (self.total() - self.ended()) * (last[-1] - last[0]) / (len(last) - 1)
+        return remaining * (last[-1] - last[0]) / (len(last) - 1)
 
 
 def is_baseline(experiment: str) -> bool:

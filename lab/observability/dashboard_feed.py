@@ -191,11 +191,15 @@ class DashboardFeed:
         }
 
     def _seconds_left(self) -> float | None:
-        """Return an estimate from the times of the last ends; None before the second end."""
+        """Return an estimate from the times of the last ends; None before the second end, and after the last one.
+
+        How long verification takes then is not known.
+        """
         last, figures = self.history.end_times[-PACE_EXPERIMENTS:], summary(self.history.rows)
-        if len(last) < 2 or last[-1] == last[0]:
+        remaining = figures["total"] - figures["ended"]
+        if len(last) < 2 or last[-1] == last[0] or remaining <= 0:
             return None
-        return max(0, figures["total"] - figures["ended"]) * (last[-1] - last[0]) / (len(last) - 1)
+        return remaining * (last[-1] - last[0]) / (len(last) - 1)
 
     def standing(self) -> Mapping[str, Any]:
         """Return memory's newest answer; see LabSource."""

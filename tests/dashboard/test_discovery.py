@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.table import Contender
-from bus.vocabulary.events import DiscoveryConfirmed, EvidenceReady
+from bus.vocabulary.events import AnalysisReady, DiscoveryConfirmed, EvidenceReady
 from bus.wire.envelope import Envelope
 from dashboard.bundle import bundle
 from lab.client.law import law_report
@@ -62,6 +62,15 @@ def test_the_ladder_has_a_row_for_each_climb(browser: Browser, url: str, known: 
         expect(rows.filter(has_text="confirmed")).to_contain_text("micro (2 of 2)")
         expect(rows.filter(has_text="confirmed")).to_contain_text("6 of 6")
         expect(rows.filter(has_text="no place left")).to_contain_text("nano (1 of 2)")
+
+
+def test_the_page_of_now_says_that_verification_is_under_way(browser: Browser, url: str, log: Sequence[Envelope]) -> None:
+    """Once all experiments have ended, no slot is open, and the campaign is not over."""
+    ends = [one for one in log if isinstance(one.event, AnalysisReady) or getattr(one.event, "final", False)]
+    for at, words in ((ends[0].seq, None), (ends[-1].seq, "Verification is under way")):
+        with opened(browser, f"{url}#/now?at={at}") as page:
+            link = part(page, "slots").locator('a[href="#/discovery"]')
+            expect(link).to_have_text([words] if words else [])
 
 
 def test_evidence_has_a_bar_for_each_look_and_baseline(browser: Browser, url: str, known: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The live view: its state, built from events, and its text on a terminal; and the text of single events."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
@@ -135,6 +136,17 @@ def test_the_end_waits_for_every_experiment_of_a_raised_budget() -> None:
     assert view.is_over()
     view.apply(envelope("campaign", HumanMessage(kind="budget", text="5")))
     assert not view.is_over()
+
+
+def test_no_time_is_left_to_tell_once_all_experiments_have_ended() -> None:
+    """Verification may still run, and nobody knows for how long; the view does not print 0 s."""
+    view = training_view()
+    failed = CodeFailed(attempt=3, stage="train", reason="timeout", message="m", final=True)
+    for second, name in enumerate(("e0001", "base-gla", "e0002")):
+        ended = envelope(name, failed)
+        view.apply(replace(ended, time=ended.time + timedelta(seconds=second)))
+        assert view.seconds_left() == (1.0 if second == 1 else None)
+    assert " left" not in screen_text(view)
 
 
 def test_an_event_is_one_line_of_text() -> None:

@@ -77,9 +77,15 @@ export class NowView {
     const { store } = this, open = store.campaign.state === "finished" ? [] : this.open;
     const slots = open.slice(0, MAX_SLOTS).map((row) => this.#slot(row));
     this.slotsCard.hidden = store.campaign.state === "finished";
-    fill(this.parts.slots, slots.length ? h("div", { class: "slots" }, slots) : h("p", { class: "empty" }, "No slot is open."),
+    fill(this.parts.slots, slots.length ? h("div", { class: "slots" }, slots) : h("p", { class: "empty" }, this.#idle()),
       open.length > MAX_SLOTS ? h("p", { class: "quiet" }, `and ${open.length - MAX_SLOTS} more`) : null);
     this.#sparklines();
+  }
+
+  // Why no experiment is open: after the last one has ended, a campaign with a plan verifies before it finishes.
+  #idle() {
+    const { campaign, ended, total } = this.store, verifying = campaign.verifies && campaign.state === "running" && ended >= total;
+    return verifying ? h("a", { href: "#/discovery" }, "Verification is under way") : "No slot is open.";
   }
 
   #slot(row) {
