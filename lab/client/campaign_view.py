@@ -46,6 +46,8 @@ class ExperimentRow:
     fitness: float | None = None
     rank_key: tuple[float, ...] = ()
     """Sort key of an analysed experiment, best first: by its objective, not shrunk, or by fitness without one."""
+    vetoed: bool = False
+    """True while a person's veto is in force."""
     ended: str = ""
     """`analysed`, `failed` or `rejected` once it has ended."""
 
@@ -113,8 +115,10 @@ class CampaignView:
                     self._apply_to_row(envelope, row)
 
     def _apply_message(self, event: events.HumanMessage, seq: int) -> None:
-        """Add a person's message; a message of kind `budget` also sets the budget."""
+        """Add a person's message; one of kind `budget` also sets the budget, a veto or its end marks an experiment."""
         self.messages.append(f"{event.speaker}: {event.kind} {event.text}"[:120])
+        if event.kind in ("veto", "restore") and event.target in self.rows:
+            self.rows[event.target].vetoed = event.kind == "veto"
         if event.kind == "budget" and event.text.isdecimal():
             self.budget = int(event.text)
             if self.budget_after is not None and seq > self.budget_after:
@@ -164,8 +168,8 @@ class CampaignView:
         return sorted(rows, key=lambda row: (-order.index(row.stage), row.id))
 
     def leaders(self, count: int = 10) -> list[ExperimentRow]:
-        """Return the experiments that rank first, best first."""
-        scored = [row for row in self.rows.values() if row.fitness is not None]
+        """Return the experiments that rank first, best first; vetoed ones do not rank."""
+        scored = [row for row in self.rows.values() if row.fitness is not None and not row.vetoed]
         return sorted(scored, key=lambda row: row.rank_key)[:count]
 
     def total(self) -> int:
