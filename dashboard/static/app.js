@@ -66,7 +66,7 @@ class App {
     else if (kind === "standing") store.refresh("standing").catch(() => {});
     else if (kind === "reset") store.load().then(() => { store.changed("at"); store.changed("log"); this.#afresh(); }, () => {});
     else {
-      if (kind === "open") { this.catchUp(); if (store.lost) this.#afresh(); }
+      if (kind === "open") { this.catchUp(); if (content.missed) this.#afresh(); }
       else store.refresh("session").then(() => { if (!store.session.may_read) this.#signIn(); }, () => {});
       store.lost = kind === "lost";
       this.#head();

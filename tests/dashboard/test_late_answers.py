@@ -63,6 +63,24 @@ def test_a_refused_stream_is_asked_for_again(browser: Browser, url: str) -> None
     context.close()
 
 
+def test_a_page_that_comes_back_asks_for_the_scores_again(browser: Browser) -> None:
+    """A hidden page has no stream, so it missed that memory's scores changed; a page that has just loaded asks once."""
+    lab, asked = RecordedLab(golden("normal")), list[str]()
+    look = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+    look += " document.dispatchEvent(new Event('visibilitychange')); }"
+    with served(lab) as url, opened(browser, url) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        with page.expect_response("**/api/stream?*"):
+            page.reload()
+        page.wait_for_timeout(500)
+        assert sum(each.endswith("api/standing") for each in asked) == 1
+        page.evaluate(look, True)
+        lab.scores = {"e0006": 0.987}
+        page.evaluate(look, False)
+        expect(page.locator("#head")).to_contain_text("0.987")
+        expect(page.locator("#head .state")).not_to_have_text("connection lost")
+
+
 def test_what_had_the_focus_keeps_it_when_a_part_is_drawn_again(browser: Browser, url: str) -> None:
     """A person who turns pages by the keyboard stays on the button."""
     with opened(browser, url + "#/leaderboard") as page:

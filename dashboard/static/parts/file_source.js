@@ -56,7 +56,7 @@ export class FileSource {
     return events;
   }
 
-  follow(_, callback) { callback("open"); return () => {}; }
+  follow(_, callback) { callback("open", { missed: false }); return () => {}; }
 }
 
 // Returns the log that an exported page holds: JSON, packed with gzip, in base64.

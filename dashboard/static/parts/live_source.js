@@ -56,10 +56,11 @@ export class LiveSource {
   markers = () => ask("api/markers");
 
   // Calls back with (kind, content) for everything new; `log` has the CloudEvent, `lost` and `open` tell the connection.
+  // `open` says whether messages may have been missed: only those of the log are sent again.
   // A browser gives a refused stream up, and has six connections for all its pages: so a page asks again after a while,
   // and one that nobody looks at holds none.
   follow(after, callback) {
-    let stream = null, last = after, again = null;
+    let stream = null, last = after, again = null, missed = false;
     const open = () => {
       stream = new EventSource(`api/stream?${query({ after: last })}`);
       for (const kind of ["log", "vitals", "standing", "reset"]) {
@@ -68,8 +69,9 @@ export class LiveSource {
           callback(kind, JSON.parse(message.data));
         });
       }
-      stream.addEventListener("open", () => callback("open"));
+      stream.addEventListener("open", () => { callback("open", { missed }); missed = false; });
       stream.addEventListener("error", () => {
+        missed = true;
         callback("lost");
         if (stream.readyState === EventSource.CLOSED) again = setTimeout(open, AGAIN_MS);
       });
@@ -77,6 +79,7 @@ export class LiveSource {
     document.addEventListener("visibilitychange", () => {
       clearTimeout(again);
       stream.close();
+      missed = true;
       if (!document.hidden) open();
     });
     open();
