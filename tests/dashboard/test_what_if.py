@@ -2,12 +2,14 @@
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from typer.main import get_command
 
+from bus.vocabulary.events import ExperimentImported
 from dashboard.bundle import bundle
 from lab.commands import command_line
 from tests.support.browser import NARROW, WIDE, needs_chromium, opened, serious_findings
@@ -132,6 +134,20 @@ def test_two_campaigns_stand_next_to_each_other(browser: Browser, url: str, othe
         expect(page.locator(".chart")).to_have_attribute("data-series", "2")
         page.goto(url + "#/now")
         expect(page.locator(".headline")).to_contain_text("6 analysed")
+
+
+def test_imported_experiments_are_no_candidates_that_were_given_up(browser: Browser, other: Path) -> None:
+    """Nothing here has tried them, so neither count has them."""
+    log = golden("normal")
+    event = ExperimentImported(
+        name="n", motivation="m", source="class Mixer: pass", history="h.jsonl", foreign_id="7", scores={}, merit=None
+    )
+    lab = RecordedLab([*log, replace(log[-1], event=event, experiment="i-0123456789ab", seq=108, id="f" * 32)])
+    with served(lab) as url, opened(browser, url + "#/campaigns") as page:
+        page.get_by_label("Exported page of the other campaign").set_input_files(other)
+        for head, count in (("candidates that ended", "8"), ("given up or rejected", "2")):
+            row = page.locator("table.compare tbody tr", has=page.get_by_role("rowheader", name=head))
+            expect(row.locator("td").first).to_have_text(count)
 
 
 def test_a_file_that_is_no_exported_page_is_refused(browser: Browser, url: str, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ const SETTINGS = ["scale", "seed", "policy", "space", "goal", "code_version"];
 const TOLD = { code_version: "version of the code" };
 let other = null; // the opened campaign stays while the page is open
 
-// Returns a campaign's experiments in the order of their ends, without baselines.
-const candidates = (store) => store.experiments.filter((row) => row.ended && !isBaseline(row)).sort((a, b) => a.ended - b.ended);
+// Returns a campaign's experiments in the order of their ends, without baselines and those of earlier histories.
+const candidates = (store) => store.experiments.filter((row) => row.ended && row.status !== "imported" && !isBaseline(row)).sort((a, b) => a.ended - b.ended);
 
 // Returns the best gain over the best baseline after each candidate that ended.
 function climb(store) {
