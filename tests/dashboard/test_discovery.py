@@ -85,6 +85,25 @@ def test_evidence_has_a_bar_for_each_look_and_baseline(browser: Browser, url: st
         )
 
 
+def test_a_look_that_compared_nothing_has_a_row_with_its_reason(
+    browser: Browser, log: Sequence[Envelope], known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Next to looks with figures; a lost run ends a climb without any."""
+    lost = {"seq": 4711, "baselines": [], "outcome": "failed", "why": "its run ended without a score"}
+
+    async def discovery(_: int) -> dict[str, Any]:
+        return known | {"evidence": [*known["evidence"], known["evidence"][0] | lost]}
+
+    lab = RecordedLab(log)
+    monkeypatch.setattr(lab, "discovery", discovery)
+    with served(lab) as url, opened(browser, url + VIEW) as page:
+        row = part(page, "evidence").locator('tr[data-look="4711"]')
+        expect(row).to_have_count(1)
+        expect(row).to_contain_text(known["evidence"][0]["candidate"])
+        expect(row.locator("td[colspan]")).to_have_text("its run ended without a score")
+        expect(row.locator(".chip")).to_have_text("failed")
+
+
 def test_a_verdict_leads_to_its_event(browser: Browser, url: str, known: dict[str, Any]) -> None:
     verdict = known["verdicts"][0]
     with opened(browser, url + VIEW) as page:

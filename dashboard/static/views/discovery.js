@@ -95,14 +95,16 @@ export class DiscoveryView {
     return table("Evidence", heads, evidence.flatMap((look) => this.#look(look, range, plan)));
   }
 
-  // One row for each baseline; what they share stands once beside them.
+  // One row for each baseline, and what they share once; a look that compared nothing has the reason instead.
   #look(look, range, plan) {
-    const all = (tag, properties, ...children) => h(tag, { rowspan: look.baselines.length, ...properties }, ...children);
+    const all = (tag, properties, ...children) => h(tag, { rowspan: look.baselines.length || 1, ...properties }, ...children);
     const shared = [all("td", { class: "num" }, h("a", { href: events(look.candidate, "EvidenceReady"), "aria-label": `event ${look.seq} in the log` }, look.seq)),
       all("th", { scope: "row" }, experimentName(this.store, look.candidate)), all("td", {}, look.rung), all("td", { class: "num" }, look.look), all("td", { class: "num" }, look.seeds)];
+    const outcome = all("td", { title: look.why }, chip(look.outcome, isPlacebo(look.candidate) ? PLACEBO_TONE : TONE));
+    if (!look.baselines.length) return [h("tr", { data: { look: look.seq } }, shared, h("td", { colspan: 4 }, look.why), outcome)];
     return look.baselines.map((one, index) => h("tr", { data: { look: look.seq, baseline: one.baseline } }, index ? null : shared,
       h("td", {}, experimentName(this.store, one.baseline)), num(signed(one.gain, 4)), interval(one.gain, one.low, one.high, range, { mark: plan.margin, digits: 4 }),
-      num([eValue(one.e_value), h("span", { class: "quiet" }, ` of ${eValue(look.needed)}`)]), index ? null : all("td", { title: look.why }, chip(look.outcome, isPlacebo(look.candidate) ? PLACEBO_TONE : TONE))));
+      num([eValue(one.e_value), h("span", { class: "quiet" }, ` of ${eValue(look.needed)}`)]), index ? null : outcome));
   }
 
   #placebos({ placebos: { begun, ended, passed, interval: rate } }) {
