@@ -38,7 +38,8 @@ def recall_tradeoff(scores: Scores) -> Markup | None:
         return None
     caption = (
         "Whiskers are one standard error of recall; they don't include the spread between seeds. The area of a mark is "
-        "proportional to its parameters. The dotted line joins the analysed experiments that no other beats in both figures."
+        "proportional to its parameters. The dotted line joins the analysed experiments that no other one beats in "
+        "both figures."
     )
     return _figure(_both_widths(scores, tradeoff.picture), caption, key.legend(scores, colours=True))
 

@@ -64,7 +64,9 @@ def test_the_ladder_has_a_row_for_each_climb(browser: Browser, url: str, known: 
         expect(rows.filter(has_text="no place left")).to_contain_text("nano (1 of 2)")
 
 
-def test_the_page_of_now_says_that_verification_is_under_way(browser: Browser, url: str, log: Sequence[Envelope]) -> None:
+def test_the_page_of_now_says_that_verification_is_under_way(
+    browser: Browser, url: str, log: Sequence[Envelope]
+) -> None:
     """Once all experiments have ended, no slot is open, and the campaign is not over."""
     ends = [one for one in log if isinstance(one.event, AnalysisReady) or getattr(one.event, "final", False)]
     for at, words in ((ends[0].seq, None), (ends[-1].seq, "Verification is under way")):

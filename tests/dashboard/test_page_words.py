@@ -29,7 +29,9 @@ def test_the_score_in_the_head_is_that_of_the_candidate_that_ranks_first(browser
 
 def test_a_figure_has_the_unit_of_its_rounded_value(browser: Browser, url: str) -> None:
     """Three digits, and never an exponent."""
-    script = "async (values) => { const { compact } = await import('/static/parts/words.js'); return values.map(compact); }"
+    script = (
+        "async (values) => { const { compact } = await import('/static/parts/words.js'); return values.map(compact); }"
+    )
     with opened(browser, url) as page:
         words = page.evaluate(script, [0, 999, 999.6, 999_400, 999_500, 999_999_999, 1.5e12, -999_700])
     assert words == ["0", "999", "1.00 k", "999 k", "1.00 M", "1.00 G", "1.50 T", "-1.00 M"]

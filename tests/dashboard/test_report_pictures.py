@@ -129,10 +129,10 @@ def test_the_front_is_not_beaten_in_both_figures(make_campaign: Make) -> None:
 @WIDTHS
 def test_only_analysed_experiments_that_are_not_vetoed_are_on_the_front(width: int, read_page: Callable) -> None:
     """Figures of a run that failed later, waits in quarantine or is vetoed don't count, however good they are."""
-    better = {"val_loss": 1.0, "recall": 0.99}
-    others = [experiment(status, status, **better) for status in ("failed", "quarantined")]
+    others = [experiment(status, status, val_loss=1.0, recall=0.99) for status in ("failed", "quarantined")]
+    vetoed = experiment("e0002", vetoed=True, val_loss=1.0, recall=0.99)
     counted = experiment("e0001", val_loss=1.4, recall=0.9)
-    page = read_page(tradeoff.picture(Scores([counted, *others, experiment("veto", vetoed=True, **better)]), width))
+    page = read_page(tradeoff.picture(Scores([counted, *others, vetoed]), width))
     assert page.all("desc")[0].text.endswith("in both figures: e0001.")
     assert len(page.all("circle")) == 4
 
