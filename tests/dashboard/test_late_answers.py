@@ -68,10 +68,10 @@ def test_a_page_that_comes_back_asks_for_the_scores_again(browser: Browser) -> N
     lab, asked = RecordedLab(golden("normal")), list[str]()
     look = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
     look += " document.dispatchEvent(new Event('visibilitychange')); }"
-    with served(lab) as url, opened(browser, url) as page:
+    with served(lab) as url, opened(browser, "about:blank") as page:
         page.on("request", lambda request: asked.append(request.url))
         with page.expect_response("**/api/stream?*"):
-            page.reload()
+            page.goto(url)
         page.wait_for_timeout(500)
         assert sum(each.endswith("api/standing") for each in asked) == 1
         page.evaluate(look, True)
