@@ -20,7 +20,8 @@ def render_markdown(results: CampaignResults, events: Mapping[str, int]) -> str:
     """Return the report of a campaign; `events` counts its log by type."""
     status, claims = results.status, results.verification
     measured = [row for row in results.experiments if row.imported is None]
-    ranked = sorted((row for row in measured if row.fitness is not None), key=lambda row: row.rank_key)
+    scored = (row for row in measured if row.fitness is not None and not row.vetoed)
+    ranked = sorted(scored, key=lambda row: row.rank_key)
     goal = plain(status.started.goal) if status.started else "No campaign yet"
     parts = [
         f"# {goal}",

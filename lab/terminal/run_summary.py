@@ -85,7 +85,7 @@ def write_report(outcome: RunOutcome, home: Home, settings: Settings) -> Path:
 
 def print_outcome(outcome: RunOutcome, report: Path, settings: Settings, *, as_json: bool) -> None:
     """Print the result of a campaign: the best experiments, the counts and the report's path."""
-    ranked = [row for row in outcome.results.experiments if row.fitness is not None]
+    ranked = [row for row in outcome.results.experiments if row.fitness is not None and not row.vetoed]
     ranked.sort(key=lambda row: row.rank_key)
     if as_json:
         print_json(_outcome_as_json(outcome, ranked, report))

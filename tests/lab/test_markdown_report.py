@@ -39,6 +39,16 @@ def test_the_methods_paragraph_counts_what_the_log_holds(history: list[Envelope]
     assert text.count("\n| ") >= sum(row.fitness is not None for row in rows)
 
 
+def test_a_vetoed_design_is_not_ranked(history: list[Envelope]) -> None:
+    """The result then names the next one."""
+    results = read_results(history)
+    best = min((row for row in results.experiments if row.fitness is not None), key=lambda row: row.rank_key)
+    rows = [row.model_copy(update={"vetoed": row.id == best.id}) for row in results.experiments]
+    before, after = (render_markdown(one, {}) for one in (results, replace(results, experiments=rows)))
+    assert f"| 1 | `{best.id}`" in before
+    assert f"`{best.id}`" not in after.split("## Leaderboard")[1].split("##")[0]
+
+
 def test_a_campaign_with_verification_tells_its_plan_and_every_look() -> None:
     """Of a real log: the plan in words, a row for each look, the verdicts, the control arms and the prior."""
     history = read_history(ROOT / "docs" / "campaigns" / "prior-seed13.jsonl.gz")
