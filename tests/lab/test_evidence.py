@@ -34,12 +34,17 @@ from tests.support.simulated_campaigns import NO_FAULTS, started
 from tests.support.simulation import Laboratory, caching
 
 
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Laboratory:
-    """A campaign in which e0001 is confirmed and another candidate finds no place at the second rung."""
-    plant(monkeypatch, 0.15)
-    with caching():
-        return finished(tmp_path, 2, NO_FAULTS)
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Laboratory:
+    """A campaign in which e0001 is confirmed and another candidate finds no place at the second rung; only to read."""
+    return climbed(tmp_path_factory.mktemp("climb"))
+
+
+def climbed(folder: Path) -> Laboratory:
+    """Return such a campaign."""
+    with pytest.MonkeyPatch.context() as patch, caching():
+        plant(patch, 0.15)
+        return finished(folder, 2, NO_FAULTS)
 
 
 def confirmed(lab: Laboratory) -> Envelope:
@@ -128,7 +133,8 @@ def test_what_has_never_climbed_is_refused_in_one_line(lab: Laboratory) -> None:
         stories(lab.log, "other")
 
 
-def test_a_campaign_without_a_plan_is_refused_in_one_line(lab: Laboratory) -> None:
+def test_a_campaign_without_a_plan_is_refused_in_one_line(tmp_path: Path) -> None:
+    lab = climbed(tmp_path)
     lab.campaign = "plain"
     lab.start(started(1, 0, 1, 0))
     with pytest.raises(LabError, match="plain verifies nothing; hint: a campaign with --verify N does"):
