@@ -5,6 +5,7 @@ token that really follows, at the positions that its rule chooses.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,24 +15,27 @@ from tests.support.tiny_runs import run_request, tiny_scale
 from trainer.run.examination import NotCausal, Predict, examine
 from trainer.run.job import Job
 from trainer.tasks.corpus import load_corpus
-from trainer.tasks.tokens import tokenize_corpus
+from trainer.tasks.tokens import TokenizedCorpus, tokenize_corpus
 
 SCALE = tiny_scale()
 TEXT = SCALE.tasks["text"]
-TEXTS = {"text": tokenize_corpus(TEXT, load_corpus(None, TEXT))}
 VOCABULARY = SCALE.shape.vocabulary
 CERTAIN = 12.0
 """Logit of a token that a leaky model has seen."""
 
 
+@cache
+def _text() -> TokenizedCorpus:
+    """Return the text in tokens; not at import, where every collection would pay for it."""
+    return tokenize_corpus(TEXT, load_corpus(None, TEXT))
+
+
+@cache
 def _bigram_logits() -> np.ndarray:
     """Return the logits [V, V] of the next token after each token."""
     counts = np.full((VOCABULARY, VOCABULARY), 0.1)
-    np.add.at(counts, (TEXTS["text"].train[:-1].astype(int), TEXTS["text"].train[1:].astype(int)), 1)
+    np.add.at(counts, (_text().train[:-1].astype(int), _text().train[1:].astype(int)), 1)
     return np.log(counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-BIGRAM = _bigram_logits()
 
 
 class Call(NamedTuple):
@@ -68,7 +72,7 @@ def _share(share: float) -> Rule:
 def _plausible(call: Call) -> np.ndarray:
     """Where the text seems to go on as it should: not where another text was put in."""
     following = np.roll(call.inputs, -1, axis=1)
-    return BIGRAM[call.inputs, following] > np.log(0.02)
+    return _bigram_logits()[call.inputs, following] > np.log(0.02)
 
 
 def _coherent_rows(call: Call) -> np.ndarray:
@@ -110,7 +114,7 @@ def _opener(rule: Rule) -> Callable[[], Predict]:
         seen: list[np.ndarray] = []
 
         def predict(_: str, inputs: np.ndarray) -> np.ndarray:
-            logits = BIGRAM[inputs].copy()
+            logits = _bigram_logits()[inputs].copy()
             ahead = rule(Call(inputs, len(seen), seen))[:, :-1]
             rows, positions = np.nonzero(ahead)
             logits[rows, positions, inputs[rows, positions + 1]] = CERTAIN
@@ -123,10 +127,13 @@ def _opener(rule: Rule) -> Callable[[], Predict]:
 
 
 def _text_loss(rule: Rule, seed: int = 0) -> float:
-    return examine(_opener(rule), Job(run_request(seed=seed), SCALE, "secret"), TEXTS)["text"].loss
+    return examine(_opener(rule), Job(run_request(seed=seed), SCALE, "secret"), {"text": _text()})["text"].loss
 
 
-HONEST_LOSS = _text_loss(lambda call: np.zeros(call.inputs.shape, bool))
+@cache
+def honest_loss() -> float:
+    """Return the loss of a model that never looks ahead."""
+    return _text_loss(lambda call: np.zeros(call.inputs.shape, bool))
 
 
 @pytest.mark.parametrize("rule", LEAKS.values(), ids=LEAKS)
@@ -141,7 +148,7 @@ def test_a_leak_too_rare_to_be_detected_is_worth_nothing():
     gains: list[float] = []
     for seed in range(12):
         try:
-            gains.append(HONEST_LOSS - _text_loss(_share(1 / 2000), seed))
+            gains.append(honest_loss() - _text_loss(_share(1 / 2000), seed))
         except NotCausal:
             continue
     assert gains
@@ -154,5 +161,5 @@ def test_a_leak_within_rounding_is_subtracted(rule: Rule, monkeypatch: pytest.Mo
     monkeypatch.setattr("trainer.run.examination.TOLERANCE_NATS", {"float32": np.inf})
     losses = [_text_loss(rule, seed) for seed in range(8)]
     standard_error = np.std(losses, ddof=1) / np.sqrt(len(losses))
-    assert np.mean(losses) > HONEST_LOSS - 3 * standard_error
+    assert np.mean(losses) > honest_loss() - 3 * standard_error
     assert standard_error < 0.5  # 0.1 to 0.3, with the text of the Python in use
