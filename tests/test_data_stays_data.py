@@ -8,7 +8,8 @@ source: it has no way from data to either. The second half sends both by every e
 import ast
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,6 @@ from tests.support.decisions import envelope_of
 from tests.support.scripted_model import ScriptedModel
 
 ROOT = Path(__file__).parent.parent
-FILES = {
-    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
-    for path in ROOT.glob("*/**/*.py")
-    if path.relative_to(ROOT).parts[0] not in {"tests", ".venv", "build"}
-}
 AUTOGEN = {
     "AssistantAgent", "BaseTool", "CancellationToken", "ChatCompletionClient", "CreateResult", "FunctionCall",
     "LLMMessage", "ModelInfo", "OpenAIChatCompletionClient", "RequestUsage", "SystemMessage", "TextMessage", "Tool",
@@ -47,9 +43,19 @@ RUNS_CODE = {"compile": RUNNERS | {"agents/repair/syntax.py"}, "exec": RUNNERS, 
 """Built-in → the files that may call it; a repair only compiles."""
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[str, set[str]]]:
+@cache
+def files() -> dict[str, list[ast.AST]]:
+    """Return every file of the project with the nodes of its tree, read once, by the first test that asks."""
+    return {
+        path.relative_to(ROOT).as_posix(): list(ast.walk(ast.parse(path.read_text())))
+        for path in ROOT.glob("*/**/*.py")
+        if path.relative_to(ROOT).parts[0] not in {"tests", ".venv", "build"}
+    }
+
+
+def imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, set[str]]]:
     """Yield the modules that a file imports, each with the names that it takes from it."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.name, {"*"}) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -60,8 +66,8 @@ def test_one_folder_imports_autogen_and_takes_no_loader() -> None:
     """The names are the model's client, an agent and their types."""
     found = {
         (file.rpartition("/")[0], name)
-        for file, tree in FILES.items()
-        for module, names in imports(tree)
+        for file, nodes in files().items()
+        for module, names in imports(nodes)
         if module.startswith("autogen")
         for name in names
     }
@@ -73,8 +79,8 @@ def test_no_file_names_a_loader_of_components() -> None:
     loaders = {"ComponentLoader", "load_component", "_from_config"}
     names = {
         (file, name)
-        for file, tree in FILES.items()
-        for node in ast.walk(tree)
+        for file, nodes in files().items()
+        for node in nodes
         if (name := getattr(node, "attr", getattr(node, "id", ""))) in loaders
     }
     assert not names
@@ -84,8 +90,8 @@ def test_no_file_imports_a_pickle() -> None:
     """The next test is about the loaders of numpy and torch."""
     found = [
         (file, module)
-        for file, tree in FILES.items()
-        for module, _ in imports(tree)
+        for file, nodes in files().items()
+        for module, _ in imports(nodes)
         if module.partition(".")[0] in PICKLES
     ]
     assert not found
@@ -95,8 +101,8 @@ def test_every_loader_of_arrays_refuses_pickles() -> None:
     """A call of `load` of numpy or torch says so in words, and the default of a version does not matter."""
     calls = [
         (file, call)
-        for file, tree in FILES.items()
-        for call in ast.walk(tree)
+        for file, nodes in files().items()
+        for call in nodes
         if isinstance(call, ast.Call) and ast.unparse(call.func) in {"np.load", "numpy.load", "torch.load"}
     ]
     assert calls
@@ -109,8 +115,8 @@ def test_code_is_run_where_the_jail_is_around_it(name: str) -> None:
     """No other file calls the built-in."""
     callers = {
         file
-        for file, tree in FILES.items()
-        for node in ast.walk(tree)
+        for file, nodes in files().items()
+        for node in nodes
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
     }
     assert callers == RUNS_CODE[name]
