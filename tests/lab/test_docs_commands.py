@@ -1,7 +1,7 @@
-"""The documentation: it builds without a broken link, and every command on its tutorials and how-to pages works.
+"""The documentation: it builds without a broken link, and every command on its tutorials works.
 
-The commands of all tutorials run in one copy of the checkout, in order; those of each how-to page in a copy of its own,
-with a lab that has really trained. Campaigns have instant trainers; `check` and `train` are real.
+The commands of all tutorials run in one copy of the checkout, in order. Campaigns have instant trainers; `check` and
+`train` are real. Those of how-to pages run in `test_how_to_commands.py`.
 
 Commands of other pages repeat a discovery or run a campaign, which takes minutes to hours. So they are only read, with
 the real parser; what they name must exist by then: files, experiments of a log, and what an earlier command writes.
@@ -9,11 +9,9 @@ the real parser; what they name must exist by then: files, experiments of a log,
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +21,11 @@ from typer.main import get_command
 from lab.commands import command_line
 from lab.operations import replay
 from lab.operations.export import completed_run
-from tests.support.documented_commands import Reader, blocks, commands
-from tests.support.labs import ROOT, FinishedLab
+from tests.support.documented_commands import HOW_TO, TUTORIALS, Reader, blocks, commands
+from tests.support.labs import ROOT
 from tests.support.scripted_model import ScriptedModel, completion
 from tests.support.thinker import Thinker
 
-TUTORIALS = tuple(
-    f"tutorials/{name}.md"
-    for name in ("first-campaign", "your-own-mixer", "your-own-policy", "your-own-data", "your-own-model")
-)
-HOW_TO = tuple(f"how-to/{path.name}" for path in sorted((ROOT / "docs/how-to").glob("*.md")))
 OTHERS = tuple(
     page
     for path in sorted((ROOT / "docs").rglob("*.md"))
@@ -71,19 +64,6 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return Reader(folder)
 
 
-@pytest.fixture(scope="module")
-def owner_of(tmp_path_factory: pytest.TempPathFactory, finished: FinishedLab) -> Callable[[str], Reader]:
-    """Return a function that returns the reader of a how-to page, who owns a lab."""
-
-    @cache
-    def owner(page: str) -> Reader:
-        reader = Reader(tmp_path_factory.mktemp(Path(page).stem))
-        shutil.copytree(finished.home, reader.checkout / "lab1")
-        return reader
-
-    return owner
-
-
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("page", "command"), commands(*TUTORIALS), ids=lambda value: str(value)[:60])
 def test_a_command_of_a_tutorial_works(page: str, command: str, student: Reader, model: str) -> None:
@@ -91,12 +71,6 @@ def test_a_command_of_a_tutorial_works(page: str, command: str, student: Reader,
     student.write(page)
     address = {"MOVE37_LLM__BASE_URL": model} if "model.toml" in command else {}
     assert student.run(command, address), f"{command} on {page} prints nothing"
-
-
-@pytest.mark.parametrize(("page", "command"), commands(*HOW_TO), ids=lambda value: str(value)[:60])
-def test_a_command_of_a_how_to_page_works(page: str, command: str, owner_of: Callable[[str], Reader]) -> None:
-    """It has the exit code that the page says, after those before it on the page."""
-    owner_of(page).run(command)
 
 
 @pytest.mark.parametrize(("page", "command"), commands(*TUTORIALS, *HOW_TO, marked=True), ids=lambda v: str(v)[:60])

@@ -1,6 +1,7 @@
 """Whatever command a page names exists: in blocks and within sentences, with options that it has.
 
-Pages of tutorials and how-tos are run besides (`test_docs_commands.py`). The development log tells of the past.
+Pages of tutorials and how-tos are run besides (`test_docs_commands.py`, `test_how_to_commands.py`). The development log
+tells of the past.
 """
 
 import re

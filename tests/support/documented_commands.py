@@ -17,6 +17,11 @@ from types import MappingProxyType
 
 from tests.support.labs import ROOT
 
+TUTORIALS = tuple(
+    f"tutorials/{name}.md"
+    for name in ("first-campaign", "your-own-mixer", "your-own-policy", "your-own-data", "your-own-model")
+)
+HOW_TO = tuple(f"how-to/{path.name}" for path in sorted((ROOT / "docs/how-to").glob("*.md")))
 _BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _EXIT_CODE = re.compile(r"# exit code (\d+)$")
 _LEFT_OUT = ("build", "site", "node_modules", ".*")
