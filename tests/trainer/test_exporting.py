@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from tests.support.tiny_runs import GOOD_SOURCE, execute_source, run_request, ti
 from trainer.exporting import certificate as certificates
 from trainer.exporting.model_card import Provenance
 from trainer.exporting.module_file import NotPortable, module_text
-from trainer.exporting.package import Export, TrainedMixer, export
+from trainer.exporting.package import FOLDER_LIBRARIES, Export, TrainedMixer, export
+from trainer.run.jail import PRELOAD, training_jail
 
 SOURCE = BASELINES["gated-deltanet"].source
 SHIFTED = GOOD_SOURCE.replace(
@@ -34,6 +37,23 @@ sys.meta_path.insert(0, NoProject())
 """Start-up code of a process that can't import the project."""
 SCORES = ({"task": "text", "loss": 1.5, "loss_stderr": 0.1},)
 PROVENANCE = Provenance("e0001", "n", "m", "c", "e0001-a0", "nano", 0, (), "0" * 64, "0.1.0", SCORES)
+FOLDER_MODULES = ("transformers.modeling_utils", "transformers.models.auto.modeling_auto")
+"""What a run of a folder imports, which takes longer than all that it computes."""
+
+
+@pytest.fixture(scope="module")
+def exporting_jail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jail]:
+    """A jail as each export opens one, but with the libraries of a folder imported once for all runs."""
+    scratch, preload = tmp_path_factory.mktemp("exports"), (*PRELOAD, *FOLDER_MODULES)
+    with training_jail("bwrap", scratch, libraries=FOLDER_LIBRARIES, preload=preload, scores=False) as opened:
+        opened.ensure_zygote()
+        yield opened
+
+
+@pytest.fixture
+def _one_jail(exporting_jail: Jail, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this jail to the exports of a test: every run has a process of its own there too."""
+    monkeypatch.setattr("trainer.exporting.package._jail", lambda *_: nullcontext(exporting_jail))
 
 
 def exported(source: str, form: certificates.Form, weights: bytes = b"", **shape: object) -> Export:
@@ -84,6 +104,16 @@ print(torch.allclose(torch.cat([head, tail], 1), layer(x), atol=1e-5), mixer.DEC
     assert run_alone(code, written(files, tmp_path)).split() == ["True", "True"]
 
 
+@pytest.mark.usefixtures("_one_jail")
+def test_a_layer_of_fla_decodes_with_a_cache() -> None:
+    """The state is in the cache, under the name that fla uses."""
+    files = exported(SOURCE, "fla")
+    assert files.certificate.passed
+    assert files.certificate.comparisons[-1].name == "decoding, 63 steps"
+    assert json.loads(files.files["certificate.json"])["provenance"]["experiment"] == "e0001"
+
+
+@pytest.mark.usefixtures("_one_jail")
 def test_a_folder_loads_as_a_model_of_hugging_face(jail: Jail, tmp_path: Path) -> None:
     """Trained weights, tied embeddings and the tokenizer come back; the card has provenance, scores and intervals."""
     file = tmp_path / "e0001-a0.safetensors"
@@ -110,6 +140,7 @@ print(model.generate(ids, max_new_tokens=3, min_new_tokens=3, do_sample=False).s
     assert "keeps a state of constant size" in card
 
 
+@pytest.mark.usefixtures("_one_jail")
 def test_a_folder_of_a_tied_model_has_one_matrix() -> None:
     """Embedding and head share it, as in the lab; a buffer that the mixer's state leaves out is in the file."""
     files = exported(BASELINES["retnet"].source, "hf", tied=True)
@@ -119,14 +150,7 @@ def test_a_folder_of_a_tied_model_has_one_matrix() -> None:
     assert tensors["blocks.1.mixer.decay"].any()
 
 
-def test_a_layer_of_fla_decodes_with_a_cache() -> None:
-    """The state is in the cache, under the name that fla uses."""
-    files = exported(SOURCE, "fla")
-    assert files.certificate.passed
-    assert files.certificate.comparisons[-1].name == "decoding, 63 steps"
-    assert json.loads(files.files["certificate.json"])["provenance"]["experiment"] == "e0001"
-
-
+@pytest.mark.usefixtures("_one_jail")
 def test_a_mixer_that_mixes_time_without_a_kernel_is_computed_again() -> None:
     """The certificate, the file and the card say that it can't be fed in pieces; the export itself is sound."""
     files = exported(SHIFTED, "hf")
@@ -136,6 +160,7 @@ def test_a_mixer_that_mixes_time_without_a_kernel_is_computed_again() -> None:
     assert "computes the whole sequence again for every token" in files.files["README.md"].decode()
 
 
+@pytest.mark.usefixtures("_one_jail")
 def test_a_mixer_that_behaves_otherwise_outside_fails_its_certificate() -> None:
     """It looks at the name of its own module, which the lab gives it."""
     source = GOOD_SOURCE.replace(
