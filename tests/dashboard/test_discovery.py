@@ -233,8 +233,9 @@ def test_an_exported_page_knows_the_same(
 ) -> None:
     """At the end, and at an earlier event without a server."""
     lab, path = RecordedLab(log), tmp_path / "page.html"
-    path.write_text(bundle(lab.history, log, lab.standing(), records(log, log[0].campaign, telling_positions(log))))
     first = next(one.seq for one in log if isinstance(one.event, EvidenceReady))
+    earlier = max(at for at in telling_positions(log) if at < first)
+    path.write_text(bundle(lab.history, log, lab.standing(), records(log, log[0].campaign, [earlier, log[-1].seq])))
     with opened(browser, path.as_uri() + VIEW) as page:
         expect(part(page, "evidence").locator("svg.interval")).to_have_count(12)
         expect(part(page, "effects").locator("svg.interval")).to_have_count(len(known["effects"]))
