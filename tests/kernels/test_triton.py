@@ -78,21 +78,50 @@ for kind in ("gated_delta", "kda"):
     outputs_and_gradients(draw(kind, length=17, heads=1, key_width=16), "triton", 16)
 assert launched == set(kernels), set(kernels) - launched
 """
-
-
-def interpret(program):
-    """Run a program with interpreted kernels and return its stdout; fail with the end of its stderr."""
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", program]
-    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=170)
-    assert process.returncode == 0, process.stderr[-2000:]
-    return process.stdout
+PROGRAMS = {"conformance": CONFORMANCE, "operators": OPCHECK, "twice": RUN_TWICE}
+"""In this order: the last one replaces the kernels."""
+ONE_AFTER_ANOTHER = """
+import contextlib, io, json, sys, traceback
+results = {}
+for name, program in json.load(sys.stdin).items():
+    printed, error = io.StringIO(), ""
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(program, name, "exec"), {"__name__": name})
+    except Exception:
+        error = traceback.format_exc()[-2000:]
+    results[name] = [printed.getvalue(), error]
+print(json.dumps(results))
+"""
+"""Runs programs in one process, which imports torch once, and prints what each printed and how it failed."""
+LIMIT_S = 400
+"""Seconds for all programs: whichever test comes first waits for them."""
+pytestmark = pytest.mark.timeout(LIMIT_S + 10)
 
 
 @pytest.fixture(scope="module")
-def report():
+def interpreted():
+    """Return a function that returns what a program with interpreted kernels printed, and fails if it failed."""
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    process = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER],
+        input=json.dumps(PROGRAMS), env=environment, capture_output=True, text=True, check=False, timeout=LIMIT_S,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr[-2000:]
+    results = json.loads(process.stdout)
+
+    def printed(name):
+        output, error = results[name]
+        assert not error, error
+        return output
+
+    return printed
+
+
+@pytest.fixture
+def report(interpreted):
     """Return the largest relative error of every case, with the name of its result."""
-    return {(kind, case): (name, error) for kind, case, name, error in json.loads(interpret(CONFORMANCE))}
+    return {(kind, case): (name, error) for kind, case, name, error in json.loads(interpreted("conformance"))}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,9 +138,9 @@ def test_agrees_with_the_reference_in_fp16(kind, report):
     assert report[kind, "fp16"][1] <= 5e-3
 
 
-def test_a_kernel_may_run_many_times():
+def test_a_kernel_may_run_many_times(interpreted):
     """Each kernel leaves the same results if it runs again after autotuning has restored the tensors it overwrites."""
-    interpret(RUN_TWICE)
+    interpreted("twice")
 
 
 def test_kernels_are_autotuned_by_shape():
@@ -132,9 +161,9 @@ def test_kernels_are_autotuned_by_shape():
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
-def test_passes_the_checks_of_torch_for_operators():
+def test_passes_the_checks_of_torch_for_operators(interpreted):
     """Schema, shape inference, autograd registration and tracing pass `torch.library.opcheck`."""
-    interpret(OPCHECK)
+    interpreted("operators")
 
 
 def test_a_request_without_a_gpu_raises_the_reason():
