@@ -29,13 +29,13 @@ TEXTS = (
 ANY_ATTACK = " ".join(ATTACKS[:-1]).encode(errors="replace").decode()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lab() -> RecordedLab:
-    """Return a lab with a golden log."""
+    """Return a lab with a golden log, only to read."""
     return RecordedLab(golden("normal"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url(lab: RecordedLab) -> Iterator[str]:
     """Return the page's address."""
     with served(lab) as url:
@@ -233,13 +233,20 @@ def hostile(envelope: Envelope) -> Envelope:
     return replace(envelope, event=event.model_copy(update=changes))
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_no_text_becomes_markup(browser: Browser, view: str) -> None:
-    """With attacks in every text, none of their elements exists, none of their scripts runs, and the text is shown."""
+@pytest.fixture(scope="module")
+def hostile_url() -> Iterator[str]:
+    """Return the address of a page with attacks in every text, and in what a person said."""
     lab = RecordedLab(map(hostile, golden("normal")))
     spoken = HumanMessage(kind="steer", text=ANY_ATTACK, by="ada", source=ANY_ATTACK)
     lab.add(Envelope("f" * 32, "/lab/desk/1", lab.events[-1].time, lab.history.campaign, "campaign", spoken, seq=108))
-    with served(lab) as url, opened(browser, url + f"#/{view}") as page:
+    with served(lab) as url:
+        yield url
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_text_becomes_markup(browser: Browser, hostile_url: str, view: str) -> None:
+    """With attacks in every text, none of their elements exists, none of their scripts runs, and the text is shown."""
+    with opened(browser, f"{hostile_url}#/{view}") as page:
         page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
         ready(page)
         assert page.locator("#main img, #main script, #main iframe, #main [onerror], #main [onload]").count() == 0
