@@ -23,6 +23,7 @@ from agents.design import (
     unit_labels,
     vary,
 )
+from agents.design.tree import WindowPath
 
 PARENT = BASELINES["gated-deltanet"].design
 SEEDS = st.integers(0, 2**32)
@@ -85,6 +86,15 @@ def test_mutations_reach_most_axes() -> None:
     rng = random.Random(0)
     axes = {mutate(PARENT, rng).operator.split(":")[1] for _ in range(1500)}
     assert axes >= {"path", "decay", "update", "convolution", "feature", "norm", "position", "gate", "entry", "inner"}
+
+
+def test_no_bias_makes_a_path_likelier_to_go() -> None:
+    """A text may name any unit; dropping a path brings none in, so its share stays."""
+    two = Design((*PARENT.paths, WindowPath()))
+    bias = Bias({"path:drop": 6.0})
+    assert [mutate(two, random.Random(n), bias) for n in range(60)] == [
+        mutate(two, random.Random(n)) for n in range(60)
+    ]
 
 
 def share(unit: str, bias: Bias) -> float:
