@@ -38,10 +38,11 @@ def check_distinct(logs: Iterable[tuple[str, Sequence[Envelope]]]) -> None:
     """Raise LabError if two logs share a campaign's beginning: what they share would count twice."""
     starts: dict[str, str] = {}
     for name, history in logs:
-        for one in history:
-            if isinstance(one.event, CampaignStarted) and starts.setdefault(one.id, name) != name:
-                both = f"{starts[one.id]} and {name}"
-                raise LabError(f"{both} have one beginning; hint: move37 compare tells what a fork changed")
+        own = {one.id for one in history if isinstance(one.event, CampaignStarted)}
+        if shared := own & starts.keys():
+            both = f"{starts[min(shared)]} and {name}"
+            raise LabError(f"{both} have one beginning; hint: move37 compare tells what a fork changed")
+        starts |= dict.fromkeys(own, name)
 
 
 def law_report(searches: Sequence[Trajectory]) -> dict[str, Any]:

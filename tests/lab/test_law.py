@@ -206,7 +206,8 @@ def test_a_discovery_is_placed_where_its_design_was_screened() -> None:
 def test_a_fork_is_no_second_search(tmp_path: Path) -> None:
     """What it shares with its original would count twice; the line says which command is meant."""
     log = archive.unpack("normal", tmp_path)
-    fork = tmp_path / "fork.jsonl"
+    fork = tmp_path / "fork" / log.name
+    fork.parent.mkdir()
     fork.write_text(log.read_text())
     assert "have one beginning; hint: move37 compare" in move37("law", str(log), str(fork), code=1)
 
