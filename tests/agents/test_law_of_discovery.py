@@ -54,7 +54,7 @@ def test_a_constant_rate_is_seldom_called_anything_else() -> None:
 
 
 def called_faster(trials: int, place: float) -> float:
-    """Return how often eight searches of a constant rate are called faster; `place` is that of a hit in its experiment."""
+    """Return how often eight searches of a constant rate are called faster; `place` is a hit's in its experiment."""
     rng = np.random.default_rng(4)
     words = []
     for _ in range(400):
@@ -64,7 +64,7 @@ def called_faster(trials: int, place: float) -> float:
 
 
 def test_a_constant_rate_of_whole_experiments_is_seldom_called_faster() -> None:
-    """Hits stand half way through their experiments: 2.5 % are promised, and at the ends short searches have ten times."""
+    """Hits stand half way through their experiments; 2.5 % are promised, and at the ends ten times as many look so."""
     assert called_faster(8, 0.5) < 0.01
     assert called_faster(200, 0.5) < 0.01
     assert called_faster(8, 1.0) == pytest.approx(0.24, abs=0.01)
