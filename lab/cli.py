@@ -68,6 +68,10 @@ def _run() -> int:
         return _report_unwritable(error)
     except _expected_errors() as error:
         return endings.exit_code() or _print_error(str(error), 2 if isinstance(error, WrongUsage) else 1)
+    except Exception as error:
+        if not endings.is_behind(error):
+            raise
+        return endings.exit_code()
 
 
 def _report_usage(error: Any) -> int:

@@ -43,6 +43,15 @@ def exit_code() -> int:
     return 128 + _ending.cause if _ending.cause else 0
 
 
+def is_behind(error: BaseException) -> bool:
+    """Tell whether an error stands for the SystemExit of a signal: a caller that takes any error may wrap it.
+
+    Python up to 3.11 does so where a class of another package is created (`__set_name__`).
+    """
+    cause = error.__cause__ or error.__context__
+    return bool(_ending.cause) and cause is not None and (isinstance(cause, SystemExit) or is_behind(cause))
+
+
 def install() -> None:
     """Handle the signals from now on; work without a listener ends with SystemExit. SIGHUP stays ignored (`nohup`).
 

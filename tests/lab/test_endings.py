@@ -47,6 +47,22 @@ time.sleep(60)
 """
 """A program that Python takes a second to close down once a signal has ended it."""
 
+WRAPPED = """
+import os, signal, time
+from lab import cli, commands
+
+def command(**_):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except BaseException as error:
+        raise RuntimeError("a class could not be created") from error
+
+commands.command_line = lambda: command
+cli.main()
+"""
+"""A program whose signal comes where a caller puts an error of its own in the place of any other."""
+
 
 @pytest.mark.timeout(300)
 def test_a_campaign_ends_at_any_moment(tmp_path: Path) -> None:
@@ -82,6 +98,13 @@ def test_a_signal_while_python_closes_down_changes_nothing() -> None:
     assert process.stdout.readline() == "closing\n"
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 130
+
+
+def test_a_signal_within_another_error_still_ends_the_command() -> None:
+    """Python 3.11 wraps whatever is raised while a class of another package is created."""
+    command = [sys.executable, "-c", WRAPPED]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (143, "")
 
 
 def test_a_note_of_a_killed_lab_is_not_believed(tmp_path: Path) -> None:
