@@ -19,7 +19,7 @@ from benchmarks.policies import outside, runs
 from benchmarks.policies.campaign import TableCampaign
 from benchmarks.policies.compare import evidence_for, interval, regrets, search_regrets, times_fewer
 from benchmarks.policies.mixers import MixerTable
-from benchmarks.policies.table import Contender, PublishedTable, Table
+from benchmarks.policies.table import FOUNDERS, Contender, PublishedTable, Table
 from bus.vocabulary.events import PoolUpdated, ProposalCreated, ProposalRequested, RunCompleted
 from lab.researchers.published import Listed
 
@@ -147,11 +147,12 @@ def test_runs_that_a_file_holds_are_not_repeated(tmp_path: Path) -> None:
 
 
 def test_the_outside_reference_searches_the_same_table() -> None:
-    """TPE evaluates as many different designs, and the same ones under the same seed."""
+    """TPE evaluates as many different designs, the same ones under the same seed, and opens as a campaign does."""
     pytest.importorskip("optuna", reason="optuna is not installed (extra bench)")
     first, second = (outside.search(HILL, 1, 40) for _ in range(2))
     assert first == second
     assert len(set(first)) == len(first) == 40
+    assert first[:FOUNDERS] == TableCampaign(HILL, Contender("random"), 1, FOUNDERS + 1).run()[:FOUNDERS]
 
 
 def mixer_campaign(policy: str) -> TableCampaign:

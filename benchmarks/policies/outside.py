@@ -9,7 +9,8 @@ NAME = "optuna-tpe"
 def search(table: PublishedTable, seed: int, queries: int) -> list[Choices]:
     """Return the designs that TPE evaluated, in order. Raises ImportError without the package (extra `bench`).
 
-    A repeated design costs no query, as in a slot of the lab: TPE gets its value again, MAX_IDEAS times in a row.
+    The designs that open a campaign open it too. A repeated design costs no query, as in a slot of the lab: TPE gets
+    its value again, MAX_IDEAS times in a row.
     """
     import optuna  # pyright: ignore[reportMissingImports]
 
@@ -30,6 +31,8 @@ def search(table: PublishedTable, seed: int, queries: int) -> list[Choices]:
         return table.validation(design, seed)
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(multivariate=True, seed=seed))
+    for name in table.founders(seed):
+        study.enqueue_trial(table.space.to_json(table.space.founder(name).design))
     while len(evaluated) < queries:
         study.optimize(objective, n_trials=queries - len(evaluated))
     return evaluated

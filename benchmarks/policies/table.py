@@ -143,13 +143,18 @@ class PublishedTable(Table):
     def best_validation(self, seed: int) -> float:
         return self._landscape.best_validation(seed)
 
+    @staticmethod
+    def founders(seed: int) -> tuple[str, ...]:
+        """Return the names of the random designs that open every search of a seed."""
+        return tuple(f"start-{seed}-{number}" for number in range(FOUNDERS))
+
     @override
     def start(self, contender: Contender, seed: int, queries: int) -> CampaignStarted:
         parameters = contender.sized_for(queries - FOUNDERS, FOUNDERS)
         settings = researcher.ResearcherSettings.model_validate({"max_ideas": MAX_IDEAS, **contender.researcher})
         return CampaignStarted(
             goal="", seed=seed, scale="table", experiments=queries - FOUNDERS, slots=1,
-            baselines=tuple(f"start-{seed}-{number}" for number in range(FOUNDERS)),
+            baselines=self.founders(seed),
             limits=Limits(seconds=1, memory_mb=1), space=self.space.name, policy=contender.policy,
             policy_parameters=parameters, models={analyst.SPEC.name: "constant marks"},
             roles={researcher.SPEC.name: settings.model_dump(mode="json")},
