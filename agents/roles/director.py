@@ -208,6 +208,7 @@ def _opening(
         children=suggestion.children,
         ranking=suggestion.ranking,
         unranked=suggestion.unranked,
+        restart_below=suggestion.restart_below,
         policy=suggestion.policy,
         graft=suggestion.graft,
     )

@@ -8,6 +8,7 @@ log, and directors that decide at the same time agree.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -80,14 +81,8 @@ class Mixture(SearchPolicy):
         suggestion = yield from ARMS[chosen].of({}).ask(status, {}, random)
         factors = state.get("operators", {})
         preferences = {name: factors.get(name, 1.0) * suggestion.preferences.get(name, 1.0) for name in OPERATORS}
-        return Suggestion(
-            suggestion.parent,
-            suggestion.references,
-            preferences if suggestion.parent else suggestion.preferences,
-            suggestion.children,
-            suggestion.ranking,
-            suggestion.unranked,
-            chosen,
+        return replace(
+            suggestion, preferences=preferences if suggestion.parent else suggestion.preferences, policy=chosen
         )
 
     def _counts(self, outcomes: Sequence[TrialOutcome]) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Suggestion:
     """How they are ranked; None for the first one."""
     unranked: float = 0.0
     """Chance that the slot takes the first one all the same."""
+    restart_below: float = 0.0
+    """Expected improvement, in standard deviations of the results, below which the slot ranks designs from scratch."""
     policy: str | None = None
     """The policy that made the suggestion, if this one chooses among several."""
     graft: str | None = None

@@ -2,12 +2,13 @@
 
 Every child has draws of its own. So all are bred without their source, memory forecasts them in one query, and the
 chosen one alone is bred again in full. What other slots have under way is in the forecasts: memory treats it as
-observed (`AskForecast`), so no two slots chase one idea.
+observed (`AskForecast`), so no two slots chase one idea. Once the children of the best promise next to nothing, designs
+from scratch are ranked in their place: the search is in a local optimum, or its model rules too much out.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf, exp, pi, sqrt
 from random import Random
 
@@ -50,6 +51,29 @@ class _Child:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Brood:
+    """Children that nobody has proposed yet, with their forecasts."""
+
+    novel: list[tuple[_Child, DesignForecast]]
+    best: float
+    spread: float
+    trained_on: int
+    """Analysed experiments behind the forecasts; 0 while there are too few."""
+
+    def ranked(self, index: int) -> tuple[_Child, Forecast]:
+        """Return a child and what its proposal records."""
+        child, row = self.novel[index]
+        forecast = Forecast(
+            mean=row.mean,
+            deviation=row.deviation,
+            ratio=row.ratio,
+            children=len(self.novel),
+            trained_on=self.trained_on,
+        )
+        return child, forecast
+
+
 def ranked_children(
     envelope: Envelope, request: ProposalRequested, ancestors: Ancestors, random: Random
 ) -> Subdecision[Iterator[ProposalCreated]]:
@@ -59,6 +83,19 @@ def ranked_children(
     """
     if request.ranking is None or request.children < 2 or random.random() < request.unranked:
         return iter(())
+    brood = yield from _brood(envelope, request, ancestors, random)
+    if _is_exhausted(request, brood):
+        ancestors = replace(ancestors, donors=())
+        brood = yield from _brood(envelope, request, ancestors, random)
+    if not brood.trained_on:
+        return iter(())
+    scores = [score(request.ranking, row, brood.best, random) for _, row in brood.novel]
+    order = sorted(range(len(brood.novel)), key=lambda index: -scores[index])
+    return (_proposal(request, ancestors, *brood.ranked(index)) for index in order)
+
+
+def _brood(envelope: Envelope, request: ProposalRequested, ancestors: Ancestors, random: Random) -> Subdecision[_Brood]:
+    """Breed children and ask memory for their forecasts."""
     children = _children(request, ancestors, random)
     forecasts: Forecasts = yield AskForecast(
         campaign=envelope.campaign,
@@ -67,14 +104,15 @@ def ranked_children(
         kind="tpe" if request.ranking == "parzen" else "surrogate",
     )
     novel = [(child, row) for child, row in zip(children, forecasts.rows, strict=True) if not row.known]
-    if not forecasts.trained_on:
-        return iter(())
-    scores = [score(request.ranking, row, forecasts.best or 0.0, random) for _, row in novel]
-    order = sorted(range(len(novel)), key=lambda index: -scores[index])
-    return (
-        _proposal(request, ancestors, novel[index][0], _record(novel[index][1], len(novel), forecasts.trained_on))
-        for index in order
-    )
+    return _Brood(novel, forecasts.best or 0.0, forecasts.spread or 0.0, forecasts.trained_on)
+
+
+def _is_exhausted(request: ProposalRequested, brood: _Brood) -> bool:
+    """Return whether no child is expected to improve on the best by as much as the slot asks for."""
+    if request.ranking != "improvement" or not request.restart_below or not brood.trained_on:
+        return False
+    promised = (expected_improvement((row.mean or 0.0) - brood.best, row.deviation or 0.0) for _, row in brood.novel)
+    return max(promised, default=0.0) < request.restart_below * brood.spread
 
 
 def score(ranking: Ranking, forecast: DesignForecast, best: float, random: Random) -> float:
@@ -112,7 +150,3 @@ def _proposal(request: ProposalRequested, ancestors: Ancestors, child: _Child, f
     donors, random = ancestors.led_by(child.turn), Random(child.seed)
     proposal = breed(request, donors, ancestors.bias, ancestors.cognition, random, ancestors.grammar)
     return proposal.model_copy(update={"forecast": forecast})
-
-
-def _record(row: DesignForecast, children: int, trained_on: int) -> Forecast:
-    return Forecast(mean=row.mean, deviation=row.deviation, ratio=row.ratio, children=children, trained_on=trained_on)

@@ -28,6 +28,9 @@ class RankingParameters(PolicyParameters):
     """Designs that are bred for each that is proposed."""
     unranked: float = Field(default=0.1, ge=0, le=1)
     """Share of the slots that take the first child."""
+    restart_below: float = Field(default=0.0, ge=0)
+    """Expected improvement of the best child, in standard deviations of the results, below which designs from scratch
+    are ranked instead; only with `ranking="improvement"`."""
     warm_up: int = Field(default=0, ge=0)
     """Analysed experiments, baselines included, until which every slot takes the first child."""
     crossover: float = Field(default=1.0, ge=0)
@@ -58,6 +61,7 @@ class RankingPolicy(SearchPolicy):
             children=self.parameters.children,
             ranking=None if status.analysed < self.parameters.warm_up else self.ranking,
             unranked=self.parameters.unranked,
+            restart_below=self.parameters.restart_below,
         )
 
     def _preferences(self) -> dict[str, float]:

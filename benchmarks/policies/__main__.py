@@ -39,12 +39,9 @@ def marks(queries: int) -> tuple[int, ...]:
 
 def rows(name: str, options: argparse.Namespace, chosen: Sequence[str]) -> Iterator[str]:
     """Yield a line for each policy on a table."""
-    jobs = {
-        policy: [PolicyRun(name, policy, seed, options.queries) for seed in range(options.runs)] for policy in chosen
-    }
-    far = [PolicyRun(name, options.match, seed, options.match_queries) for seed in range(options.runs)] * bool(
-        options.match
-    )
+    seeds = range(options.first_seed, options.first_seed + options.runs)
+    jobs = {policy: [PolicyRun(name, policy, seed, options.queries) for seed in seeds] for policy in chosen}
+    far = [PolicyRun(name, options.match, seed, options.match_queries) for seed in seeds] * bool(options.match)
     done = collect([*chain(*jobs.values()), *far], options.tables, options.out, options.jobs)
     slow = np.array([done[one].judged_by(options.judge) for one in far])
     courses: dict[str, Numbers] = {
@@ -76,7 +73,8 @@ def main() -> int:
     parser.add_argument("--policies", default=",".join(policies()), help="search policies, or optuna-tpe")
     parser.add_argument("--reference", default="aging", help="policy that the others are compared with")
     parser.add_argument("--judge", choices=("test", "validation"), default="test", help="which values regret is of")
-    parser.add_argument("--runs", type=int, default=50, help="runs of each policy, with the seeds 0, 1, ...")
+    parser.add_argument("--runs", type=int, default=50, help="runs of each policy, each with the next seed")
+    parser.add_argument("--first-seed", type=int, default=0, help="seed of the first run: settings need fresh ones")
     parser.add_argument("--queries", type=int, default=200, help="designs that a run evaluates")
     parser.add_argument("--match", default="", help="policy whose last regret the others are to reach")
     parser.add_argument("--match-queries", type=int, default=300, help="designs that a run of it evaluates")

@@ -22,11 +22,11 @@ class Surrogate:
         """Fit designs to their objectives."""
         self._vocabulary = Vocabulary(designs)
         features, values = self._vocabulary.matrix(designs), np.asarray(objectives)
-        self._centre, self._scale = float(values.mean()), float(values.std()) or 1.0
+        self._centre, self.spread = float(values.mean()), float(values.std()) or 1.0
         with _one_thread():
-            self._process = GaussianProcess(features, (values - self._centre) / self._scale)
+            self._process = GaussianProcess(features, (values - self._centre) / self.spread)
             means = self._process.mean(features)
-        self.best = float(means.max()) * self._scale + self._centre
+        self.best = float(means.max()) * self.spread + self._centre
         """The highest mean among the designs of the fit."""
 
     def forecast(self, designs: Sequence[Tokens], pending: Sequence[Tokens]) -> tuple[Matrix, Matrix]:
@@ -40,7 +40,7 @@ class Surrogate:
             means = self._process.mean(features[: len(designs)])
             covariance = self._process.covariance(features)
             variance = _variance_given(covariance, len(designs), self._process.noise)
-        return means * self._scale + self._centre, np.sqrt(variance) * self._scale
+        return means * self.spread + self._centre, np.sqrt(variance) * self.spread
 
 
 def _one_thread() -> AbstractContextManager[object]:

@@ -44,7 +44,8 @@ class ForecastHandler(QueryHandler[AskForecast]):
             DesignForecast(mean=mean, deviation=deviation, known=each)
             for mean, deviation, each in zip(means, deviations, known, strict=True)
         )
-        return Forecasts(rows=rows, best=round(model.best, DECIMALS), trained_on=self._count)
+        best, spread = _rounded([model.best, model.spread])
+        return Forecasts(rows=rows, best=best, spread=spread, trained_on=self._count)
 
 
 def _rounded(values: Any) -> Sequence[float]:

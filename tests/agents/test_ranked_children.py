@@ -43,6 +43,7 @@ def forecasts(mean: Callable[[int], float], **row: Any) -> Callable[[AskForecast
             for number in range(len(query.designs))
         ),
         best=0.0,
+        spread=2.0,
         trained_on=30,
     )
 
@@ -128,6 +129,38 @@ def test_a_share_of_the_slots_is_left_unranked() -> None:
     request = REQUEST.model_copy(update={"unranked": 0.3})
     ranked = [bool(asked(propose(request, forecasts(float), experiment=f"e{slot:04d}"))) for slot in range(100)]
     assert 0.55 < fmean(ranked) < 0.85
+
+
+@pytest.mark.parametrize(("mean", "fresh"), [(0.03, False), (-0.1, True)])
+def test_designs_from_scratch_are_ranked_once_no_child_promises_enough(mean: float, fresh: bool) -> None:
+    """A hundredth of the spread, .02, is asked for: a gain of .06 is expected of the best child, or one of .008."""
+    request = REQUEST.model_copy(update={"restart_below": 0.01})
+    driven = propose(request, forecasts(lambda number: mean if number == 7 else -9.0))
+    *_, last = asked(driven)
+    idea = proposal(driven)
+    assert len(asked(driven)) == 1 + fresh
+    assert idea.design == last.designs[7]
+    assert (idea.operator == "scratch", idea.parent is None) == (fresh, fresh)
+    assert idea.forecast is not None
+    assert idea.forecast.mean == mean
+
+
+def test_a_slot_whose_children_are_all_known_goes_on_from_scratch() -> None:
+    """Nothing is expected of what was tried before."""
+    rounds = iter([True, False])
+
+    def answer(query: AskForecast) -> Forecasts:
+        return forecasts(float, known=next(rounds))(query)
+
+    driven = propose(REQUEST.model_copy(update={"restart_below": 0.01}), answer)
+    assert proposal(driven).design == asked(driven)[1].designs[-1]
+
+
+@pytest.mark.parametrize("ranking", ["thompson", "parzen"])
+def test_other_rankings_have_no_restart(ranking: Any) -> None:
+    """Their scores are no expected gain."""
+    request = REQUEST.model_copy(update={"restart_below": 0.01, "ranking": ranking})
+    assert len(asked(propose(request, forecasts(lambda _: -9.0)))) == 1
 
 
 def test_expected_improvement() -> None:

@@ -2,6 +2,7 @@
 
 from itertools import product
 from random import Random
+from statistics import pstdev
 from typing import Any
 
 import pytest
@@ -65,6 +66,7 @@ def test_untrained_designs_are_ordered_by_what_their_units_did(trained: Scribe) 
     assert max(zip(means, untrained, strict=True), key=lambda pair: pair[0])[1]["gate"] == "silu"
     assert means == pytest.approx([-loss(each) for each in untrained], abs=0.1)
     assert reply.best == pytest.approx(-2.1, abs=0.1)
+    assert reply.spread == pytest.approx(pstdev(loss(each) for each in EVERY_DESIGN[::2]), abs=0.03)
     assert reply.trained_on == len(EVERY_DESIGN[::2])
 
 

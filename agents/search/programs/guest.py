@@ -66,6 +66,7 @@ class SuggestionForm(Record):
     children: int = Field(default=1, ge=1, le=MAX_CHILDREN)
     ranking: Ranking | None = None
     unranked: float = Field(default=0.0, ge=0, le=1)
+    restart_below: float = Field(default=0.0, ge=0)
     policy: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,39}$")
     graft: str | None = Field(default=None, max_length=MAX_GRAFT_CHARACTERS)
 

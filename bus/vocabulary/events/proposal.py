@@ -79,6 +79,9 @@ class ProposalRequested(Event):
     """How they are ranked; None for the first one."""
     unranked: float = Field(default=0.0, ge=0, le=1)
     """Chance that the slot takes the first one all the same, so that models also see what they would not choose."""
+    restart_below: float = Field(default=0.0, ge=0)
+    """Expected improvement, in standard deviations of the results so far, below which designs from scratch are ranked
+    in place of children."""
     policy: str | None = None
     """The policy that made the suggestion, if the campaign's policy chooses among several."""
     graft: str | None = None

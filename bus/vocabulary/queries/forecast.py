@@ -31,6 +31,8 @@ class Forecasts(Record):
     """One for each design."""
     best: float | None = None
     """The highest expected objective among analysed experiments: what an improvement improves on."""
+    spread: float | None = None
+    """Standard deviation of the analysed experiments' objectives, those of very bad designs raised to the floor."""
     trained_on: int = 0
     """Number of analysed experiments that the forecasts are drawn from; 0 while there are too few."""
 
