@@ -13,15 +13,17 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from itertools import chain, permutations, product
 from random import Random
+from typing import TypeVar
 
 from agents.design.formulas.expression import Expression, leaf, negative
 from agents.design.formulas.openings import LEAVES, RIVALS
 from agents.design.formulas.ranges import exp, sigmoid, softplus
 
 FINGERPRINT_DIGITS = 10
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +37,22 @@ class Sample:
     starts: tuple[float, float] | None = None
     """The ends that s0 starts between in training; None if it is normal too."""
 
+    @cached_property
+    def size(self) -> int:
+        """Number of steps of all sequences."""
+        return self.steps * len(self.scales)
+
 
 OF_KEYS = Sample(3, 2, (0.5, 1.0, 3.0))
 """The sample of fingerprints."""
 CONFIRMING = Sample(5, 6, (0.3, 1.0, 3.0, 10.0), starts=(2.0, 6.0))
 """The sample that confirms what the first one suggests."""
 
-Rows = list[list[float]]
-"""Values by step and channel; one channel stands for all of them."""
-
 
 @lru_cache(maxsize=8192)
 def values(tree: Expression, sample: Sample = OF_KEYS) -> tuple[float, ...]:
-    """Return a tree's values on every sequence, one after the other; finite for a tree that fits an opening."""
-    rows = [row for scale in sample.scales for row in _evaluate(tree, scale, sample)]
-    return tuple(value for row in rows for value in (row if len(row) == sample.channels else row * sample.channels))
+    """Return a tree's values by sequence, step and channel; finite for a tree that fits an opening."""
+    return _widened(_evaluate(tree, sample), sample)
 
 
 def agree(a: Expression, b: Expression) -> bool:
@@ -89,67 +92,79 @@ def variants(tree: Expression, *, spare_names: bool = True, signs: bool = True) 
 
 
 def _digest(tree: Expression) -> str:
-    digits = ",".join(f"{round(value, 9) + 0.0:.6g}" for value in values(tree))
-    return hashlib.sha256(digits.encode()).hexdigest()[:FINGERPRINT_DIGITS]
+    digits = tuple(f"{round(value, 9) + 0.0:.6g}" for value in _evaluate(tree, OF_KEYS))
+    return hashlib.sha256(",".join(_widened(digits, OF_KEYS)).encode()).hexdigest()[:FINGERPRINT_DIGITS]
 
 
 @cache
-def _values_of_leaf(name: str, scale: float, sample: Sample) -> Rows:
+def _values_of_leaf(name: str, sample: Sample) -> tuple[float, ...]:
     """Return a leaf's fixed random values."""
-    about, random = LEAVES[name], Random(f"{name} {scale}")
+    about = LEAVES[name]
     channels = sample.channels if about.shape in ("key", "value") else 1
-    ends = sample.starts if name == "s0" else None
-    draw = partial(random.uniform, *ends) if ends else partial(random.gauss, 0, scale)
-    rows = [[draw() for _ in range(channels)] for _ in range(sample.steps)]
-    return rows if about.of_token else [rows[0]] * sample.steps
+    rows: list[list[float]] = []
+    for scale in sample.scales:
+        random = Random(f"{name} {scale}")
+        ends = sample.starts if name == "s0" else None
+        draw = partial(random.uniform, *ends) if ends else partial(random.gauss, 0, scale)
+        drawn = [[draw() for _ in range(channels)] for _ in range(sample.steps)]
+        rows += drawn if about.of_token else [drawn[0]] * sample.steps
+    return tuple(chain.from_iterable(rows))
 
 
 @lru_cache(maxsize=8192)
-def _evaluate(tree: Expression, scale: float, sample: Sample) -> Rows:
+def _evaluate(tree: Expression, sample: Sample) -> tuple[float, ...]:
+    """Return a tree's values by sequence, step and channel; one channel stands for all of them."""
     if not tree.args:
-        is_number = tree.op == "number"
-        return [[tree.value]] * sample.steps if is_number else _values_of_leaf(tree.op, scale, sample)
-    args = [_evaluate(arg, scale, sample) for arg in tree.args]
+        return (tree.value,) * sample.size if tree.op == "number" else _values_of_leaf(tree.op, sample)
+    args = [_evaluate(arg, sample) for arg in tree.args]
+    if tree.op in _OF_ONE:
+        return tuple(map(_OF_ONE[tree.op], args[0]))
+    if tree.op in _OF_MANY:
+        is_wide = any(len(arg) > sample.size for arg in args)
+        return tuple(
+            map(_OF_MANY[tree.op], zip(*(_widened(arg, sample) if is_wide else arg for arg in args), strict=True))
+        )
+    rows = [_by_step(arg, sample) for arg in args]
     if tree.op == "mean":
-        return [_mean(args[0][: t + 1]) for t in range(sample.steps)]
-    return [_AT_A_STEP[tree.op](*step) for step in zip(*args, strict=True)]
+        return tuple(chain.from_iterable(_means(rows[0], sample.steps)))
+    return tuple(chain.from_iterable(map(_OVER_CHANNELS[tree.op], *rows)))
 
 
-def _mean(steps: Rows) -> list[float]:
-    return [math.fsum(channel) / len(steps) for channel in zip(*steps, strict=True)]
+def _widened(found: tuple[Value, ...], sample: Sample) -> tuple[Value, ...]:
+    """Return values with every channel, whether or not one stands for all of them."""
+    if len(found) > sample.size:
+        return found
+    return tuple(value for value in found for _ in range(sample.channels))
 
 
-def _added(*rows: list[float]) -> list[float]:
-    return [math.fsum(channel) for channel in zip(*_same_width(rows), strict=True)]
+def _by_step(found: tuple[float, ...], sample: Sample) -> list[tuple[float, ...]]:
+    """Return values as one row of channels for each step of each sequence."""
+    channels = len(found) // sample.size
+    return [found[start : start + channels] for start in range(0, len(found), channels)]
 
 
-def _multiplied(*rows: list[float]) -> list[float]:
-    return [math.prod(channel) for channel in zip(*_same_width(rows), strict=True)]
+def _means(rows: list[tuple[float, ...]], steps: int) -> Iterator[list[float]]:
+    """Yield the mean of every channel over the steps so far."""
+    for index in range(len(rows)):
+        past = rows[index - index % steps : index + 1]
+        yield [math.fsum(channel) / len(past) for channel in zip(*past, strict=True)]
 
 
-def _same_width(rows: tuple[list[float], ...]) -> list[list[float]]:
-    width = max(map(len, rows))
-    return [row * width if len(row) < width else row for row in rows]
-
-
-def _softmax(row: list[float]) -> list[float]:
+def _softmax(row: tuple[float, ...]) -> list[float]:
     powers = [math.exp(x - max(row)) for x in row]
     return [power / math.fsum(powers) for power in powers]
 
 
-def _of_each(function: Callable[[float], float]) -> Callable[[list[float]], list[float]]:
-    return lambda row: [function(x) for x in row]
-
-
-_AT_A_STEP: Mapping[str, Callable[..., list[float]]] = {
-    "add": _added,
-    "mul": _multiplied,
-    "sigmoid": _of_each(sigmoid),
-    "softplus": _of_each(softplus),
-    "exp": _of_each(exp),
-    "relu": _of_each(lambda x: max(0.0, x)),
+_OF_ONE: Mapping[str, Callable[[float], float]] = {
+    "sigmoid": sigmoid,
+    "softplus": softplus,
+    "exp": exp,
+    "relu": lambda x: max(0.0, x),
+}
+_OF_MANY: Mapping[str, Callable[[tuple[float, ...]], float]] = {"add": math.fsum, "mul": math.prod}
+_OVER_CHANNELS: Mapping[str, Callable[..., list[float]]] = {
     "softmax": _softmax,
     "norm": lambda row: [math.hypot(*row)],
     "dot": lambda x, y: [math.fsum(a * b for a, b in zip(x, y, strict=True))],
 }
-"""Every primitive but `mean`, on the channels of one step."""
+"""Every primitive but `mean`: of a value, of the values in one place, or of the channels of one step."""
