@@ -11,10 +11,11 @@ from agents.design.baselines import BASELINES, HUMAN_DESIGNS, Baseline
 from agents.design.bias import NEUTRAL, Bias, bias_from_text
 from agents.design.describe import name, summary, tree
 from agents.design.motivation import motivation
-from agents.design.operators import Variation, crossover, from_scratch, mutate, unit_labels, vary
+from agents.design.operators import crossover, from_scratch, mutate, vary
 from agents.design.render import Rendered, render
 from agents.design.space import count_designs, draw_design
 from agents.design.tree import ConvolutionPath, Design, MemoryPath, Path, WindowPath
+from agents.design.variation import Variation, unit_labels
 
 __all__ = [
     "BASELINES",

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from agents.design.describe import name, path_name
 from agents.design.formulas.openings import OPENINGS
-from agents.design.operators import Variation
 from agents.design.tree import KINDS, Design
 from agents.design.units.framing import FRAME
 from agents.design.units.unit import Unit, is_formula
+from agents.design.variation import Variation
 
 MAX_WORDS = 50
 

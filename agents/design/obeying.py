@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from agents.design.bias import DISFAVOUR_FACTOR, NEUTRAL, Bias
 from agents.design.equivalence import normal_form
-from agents.design.operators import Variation, revised, unit_labels
+from agents.design.operators import revised
 from agents.design.space import draw_path, draw_unit, repair_choices, with_frame
 from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, Design, MemoryPath, Path
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis, Rule, is_formula
+from agents.design.variation import Variation, unit_labels
 from bus.vocabulary.events import Wish
 
 _MAX_TRIES = 40

@@ -6,36 +6,22 @@ from the `random.Random` argument, so one seed gives one sequence of designs.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from agents.design.bias import NEUTRAL, Bias
-from agents.design.describe import name
 from agents.design.space import draw_design, draw_path, draw_unit, repair_choices, with_frame
 from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, Design, MemoryPath, Path
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis, key_in_rules
+from agents.design.variation import Variation, as_wished, both, crossed, drawn, moved
 
 MUTATION_SHARE, CROSSOVER_SHARE, SCRATCH_SHARE = 0.80, 0.15, 0.05
 """Shares of the three operators (Genesys, 2025)."""
 SECOND_MUTATION_SHARE = 0.3
 """Share of mutations that change a second unit: single steps alone seldom leave a local optimum."""
 _MAX_TRIES = 50
-
-
-@dataclass(frozen=True)
-class Variation:
-    """A new design and how it was derived."""
-
-    design: Design
-    operator: str
-    """`mutate:<axis>`, `crossover` or `scratch`."""
-    change: str
-    """The change in words, for people."""
-    units: tuple[str, ...] = ()
-    """The new units, as `decay:scalar`, the decisive one first."""
 
 
 class _Move(NamedTuple):
@@ -92,7 +78,7 @@ def _operator_shares(preferences: Mapping[str, float]) -> tuple[float, float, fl
 def from_scratch(rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
     """Return a design drawn from the whole space."""
     design = draw_design(rng, bias)
-    return Variation(design, "scratch", f"drawn afresh: {name(design)}", _by_rarity(design))
+    return Variation(design, "scratch", partial(drawn, design))
 
 
 def mutate(design: Design, rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
@@ -103,11 +89,7 @@ def mutate(design: Design, rng: random.Random, bias: Bias = NEUTRAL) -> Variatio
     second = _mutate_once(first.design, rng, bias)
     if second.design == design:
         return first
-    present = unit_labels(second.design)
-    units = tuple(
-        unit for unit in dict.fromkeys((*first.units, *second.units)) if unit in present or unit == "path:drop"
-    )
-    return Variation(second.design, first.operator, f"{first.change}; {second.change}", units)
+    return Variation(second.design, first.operator, partial(both, first, second))
 
 
 def crossover(a: Design, b: Design, rng: random.Random, bias: Bias = NEUTRAL) -> Variation:
@@ -118,9 +100,7 @@ def crossover(a: Design, b: Design, rng: random.Random, bias: Bias = NEUTRAL) ->
         frame = repair_choices(frame | {"paths": str(len(paths))}, FRAME, FRAME_RULES, ("paths",), rng, bias)
         child = with_frame(paths, frame)
         if child not in (a, b):
-            units = _new_units(a, child)
-            change = ", ".join(units) if units else "fewer paths"
-            return Variation(child, "crossover", f"took {change} towards {name(b)}", units)
+            return Variation(child, "crossover", partial(crossed, a, b, child))
     return mutate(a, rng, bias)  # the two are too similar for a child that differs from both
 
 
@@ -128,12 +108,8 @@ def revised(variation: Variation, design: Design, parent: Design | None) -> Vari
     """Return a variation of the parent whose design was changed further, as a wish may demand."""
     if design == variation.design:
         return variation
-    if parent is None:
-        return Variation(design, variation.operator, f"drawn afresh: {name(design)}", _by_rarity(design))
-    present, demanded = unit_labels(design), _new_units(variation.design, design)
-    new = [label for label in (*demanded, *variation.units, *_new_units(parent, design)) if label in present]
-    change = f"{variation.change}; as wished: {', '.join(demanded) or 'fewer paths'}"
-    return Variation(design, variation.operator, change, tuple(dict.fromkeys(new)))
+    change = partial(drawn, design) if parent is None else partial(as_wished, variation, design, parent)
+    return Variation(design, variation.operator, change)
 
 
 def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
@@ -146,9 +122,9 @@ def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
         except ValueError:  # the grammar has no such design: two equal paths, or a rule that can't be kept
             continue
         if child != design:
-            new = _new_units(design, child)
-            change = _describe_move(design, child, move, new)
-            return Variation(child, f"mutate:{move.axis}", change, tuple(dict.fromkeys((move.unit, *new))))
+            return Variation(
+                child, f"mutate:{move.axis}", partial(moved, design, child, move.axis, move.key, move.path)
+            )
     raise AssertionError("no mutation changes this design")
 
 
@@ -225,41 +201,3 @@ def _cross_paths(a: Design, b: Design, rng: random.Random, bias: Bias) -> tuple[
         if _has_room(paths, path.kind) and path not in (memory_a, memory_b, *paths) and rng.random() < 0.5:
             paths.append(path)
     return tuple(paths)
-
-
-def _new_units(old: Design, new: Design) -> tuple[str, ...]:
-    """Return the units of the new design that the old one has nowhere, the rarest first."""
-    old_labels = set(unit_labels(old))
-    return tuple(label for label in _by_rarity(new) if label not in old_labels)
-
-
-def unit_labels(design: Design) -> tuple[str, ...]:
-    """Return all units of a design as `axis:key`, and its paths as `path:kind`."""
-    labels = [f"path:{path.kind}" for path in design.paths]
-    for owner in (*design.paths, design):
-        labels += [f"{axis}:{key}" for axis, key in owner.choices.items()]
-    return tuple(dict.fromkeys(labels))
-
-
-def _by_rarity(design: Design) -> tuple[str, ...]:
-    """Return all units that are not plain, the rarest first: they set the design apart."""
-    weights: dict[str, float] = {}
-    for owner in (*design.paths, design):
-        for axis, key in zip(owner.axes if isinstance(owner, Path) else FRAME, owner.choices.values(), strict=True):
-            if key != axis.plain:
-                weights.setdefault(f"{axis.name}:{key}", axis[key].weight / axis.weight)
-    return tuple(sorted(weights, key=weights.__getitem__))
-
-
-def _describe_move(old: Design, new: Design, move: _Move, units: Sequence[str]) -> str:
-    """Return the move in words, with the changes that rules demanded; `units` are those that only the new one has."""
-    if move.axis == "path" and move.key == "drop":
-        return f"dropped the {old.paths[move.path or 0].kind} path"
-    if move.axis == "path":
-        return f"added a {move.key} path"
-    before = (old if move.path is None else old.paths[move.path]).units[move.axis].gist
-    changed = {label.split(":")[0]: label.split(":")[1] for label in units}
-    axis = next(a for owner in new.paths for a in (*owner.axes, *FRAME) if a.name == move.axis and move.key in a.keys)
-    demanded = [f"{axis} {key}" for axis, key in changed.items() if axis != move.axis]
-    hence = f" (hence {', '.join(demanded)})" if demanded else ""
-    return f"{move.axis}: {axis[move.key].gist} instead of {before}{hence}"

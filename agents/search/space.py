@@ -10,6 +10,7 @@ papers and people shift draws in the mixer grammar alone; every other space igno
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from pydantic import JsonValue
 
 from agents.design import NEUTRAL, Bias, Variation
 from agents.design.operators import drawn_operator
+from agents.design.variation import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +114,19 @@ class DesignSpace(ABC):
         others = [mate for mate in mates if mate != parent]
         operator = "scratch" if parent is None else drawn_operator(random, preferences)
         if operator == "scratch":
-            return Variation(self.random(random), operator, "drawn afresh")
+            return Variation(self.random(random), operator, partial(Change, "drawn afresh"))
         if operator == "crossover" and others:
             child = self.crossover(parent, random.choice(others), random)
             if child not in (parent, *others):
-                return Variation(child, operator, self._change(parent, child))
+                return Variation(child, operator, partial(self._change, parent, child))
         child = self.mutate(parent, random)
-        return Variation(child, "mutate", self._change(parent, child))
+        return Variation(child, "mutate", partial(self._change, parent, child))
 
     def motivation(self, variation: Variation, parent: Any | None, heeded: Sequence[str]) -> str:  # noqa: ARG002
         """Return why the design should work, in words; `heeded` are people's messages that had an effect."""
         return f"{self.label(variation.design)}: {variation.change}"
 
-    def _change(self, old: Any, new: Any) -> str:
+    def _change(self, old: Any, new: Any) -> Change:
         """Return the choices that differ, in words."""
         before, after = self.axes(old), self.axes(new)
-        return ", ".join(f"{axis} {choice}" for axis, choice in after.items() if before.get(axis) != choice)
+        return Change(", ".join(f"{axis} {choice}" for axis, choice in after.items() if before.get(axis) != choice))

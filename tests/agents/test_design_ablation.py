@@ -4,7 +4,7 @@ import random
 
 from agents.design import BASELINES, draw_design, render
 from agents.design.ablation import ablations
-from agents.design.operators import unit_labels
+from agents.design.variation import unit_labels
 
 
 def test_the_units_of_a_known_design() -> None:

@@ -14,7 +14,9 @@ digest = hashlib.sha256()
 for seed in range(300):
     rng = random.Random(seed)
     parent, mate = from_scratch(rng, bias), from_scratch(rng)
-    digest.update(repr((parent, mate, vary(parent.design, [mate.design], rng, bias), bias)).encode())
+    child = vary(parent.design, [mate.design], rng, bias)
+    described = [(one, one.change, one.units) for one in (parent, mate, child)]
+    digest.update(repr((described, bias)).encode())
 print(digest.hexdigest())
 """
 

@@ -24,6 +24,7 @@ from agents.design import (
     vary,
 )
 from agents.design.tree import WindowPath
+from agents.design.variation import Change
 
 PARENT = BASELINES["gated-deltanet"].design
 SEEDS = st.integers(0, 2**32)
@@ -44,11 +45,12 @@ def test_one_seed_gives_one_sequence() -> None:
     """Variations depend on the random state alone."""
     mates = [baseline.design for baseline in BASELINES.values()]
 
-    def descendants(seed: int) -> list[Variation]:
+    def descendants(seed: int) -> list[tuple[Variation, str, tuple[str, ...]]]:
         rng, design, variations = random.Random(seed), PARENT, []
         for _ in range(20):
-            variations.append(vary(design, mates, rng))
-            design = variations[-1].design
+            child = vary(design, mates, rng)
+            variations.append((child, child.change, child.units))
+            design = child.design
         return variations
 
     assert descendants(1) == descendants(1)
@@ -149,7 +151,7 @@ def test_two_mutations_have_two_motivations() -> None:
 
 def test_guidance_is_quoted() -> None:
     """The motivation quotes the guidance that had an effect, if there is room."""
-    child = Variation(Design(gate="silu"), "mutate:gate", "", ("gate:silu",))
+    child = Variation(Design(gate="silu"), "mutate:gate", lambda: Change("", ("gate:silu",)))
     assert "try gates" in motivation(child, "gla", ["try gates"])
 
 

@@ -8,6 +8,7 @@ a design has one form, and a formula that computes what the parent's did is no c
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -18,11 +19,12 @@ from agents.design.formulas.known import seed_of
 from agents.design.formulas.openings import OPENINGS, Opening
 from agents.design.formulas.plainer import is_idle
 from agents.design.formulas.trees import cheapest_first, grown, varied
-from agents.design.operators import Variation, from_scratch, mutate, unit_labels, vary, with_unit
+from agents.design.operators import from_scratch, mutate, vary, with_unit
 from agents.design.space import repair_choices, with_frame
 from agents.design.tree import Design, Path
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis, is_formula
+from agents.design.variation import Change, Variation, unit_labels
 from bus.vocabulary.design_edits import design_items
 
 CANDIDATES = 3
@@ -62,7 +64,7 @@ def vary_open(
         if not opens:
             return fresh
         opened = vary_formula(fresh.design, mates, rng, bias, coined)
-        return Variation(opened.design, "scratch", f"{fresh.change}; {opened.change}", opened.units)
+        return Variation(opened.design, "scratch", partial(_drawn_and_opened, fresh, opened))
     return vary_formula(parent, mates, rng, bias, coined) if opens else vary(parent, mates, rng, bias, preferences)
 
 
@@ -84,7 +86,7 @@ def vary_formula(
         except ValueError:  # the rules of the grammar allow no such design
             continue
         if not _same_function(child, design):
-            return _variation(design, child, spot, key)
+            return Variation(child, f"formula:{spot.opening.axis}", partial(_change, design, child, spot, key))
     return mutate(design, rng, bias)
 
 
@@ -160,7 +162,11 @@ def _same_function(child: Design, parent: Design) -> bool:
     return design_items(child.to_json()) == design_items(parent.to_json())
 
 
-def _variation(parent: Design, child: Design, spot: _Spot, key: str) -> Variation:
+def _drawn_and_opened(fresh: Variation, opened: Variation) -> Change:
+    return Change(f"{fresh.change}; {opened.change}", opened.units)
+
+
+def _change(parent: Design, child: Design, spot: _Spot, key: str) -> Change:
     axis = spot.opening.axis
     owner = next(owner for owner in (*child.paths, child) if owner.choices.get(axis) == key)
     label = f"{axis}:{key}"
@@ -168,5 +174,4 @@ def _variation(parent: Design, child: Design, spot: _Spot, key: str) -> Variatio
     others = [unit for unit in unit_labels(child) if unit not in old and unit != label]
     before = (parent if spot.path is None else parent.paths[spot.path]).units[axis].gist
     hence = f" (hence {', '.join(unit.replace(':', ' ') for unit in others)})" if others else ""
-    change = f"{axis}: {owner.units[axis].gist} instead of {before}{hence}"
-    return Variation(child, f"formula:{axis}", change, (label, *others))
+    return Change(f"{axis}: {owner.units[axis].gist} instead of {before}{hence}", (label, *others))

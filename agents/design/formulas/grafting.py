@@ -1,12 +1,14 @@
 """Grafts: a design gets a given formula on its axis, and nothing else changes."""
 
 import random
+from functools import partial
 
 from agents.design.equivalence import normal_form
-from agents.design.operators import Variation, with_unit
+from agents.design.operators import with_unit
 from agents.design.space import with_frame
 from agents.design.tree import Design, Path
 from agents.design.units.unit import is_formula
+from agents.design.variation import Change, Variation
 from bus.vocabulary.design_edits import design_items, edits
 
 
@@ -21,11 +23,14 @@ def graft(design: Design, unit: str) -> Variation:
     for spot in (None, *range(len(design.paths))):
         child = _with_unit(design, spot, axis, key)
         if child is not None and _differs_in_one(child, design):
-            owner = child if spot is None else child.paths[spot]
-            before = design if spot is None else design.paths[spot]
-            change = f"{axis}: {owner.units[axis].gist} instead of {before.units[axis].gist}"
-            return Variation(child, f"graft:{axis}", change, (unit,))
+            return Variation(child, f"graft:{axis}", partial(_change, design, child, spot, unit))
     raise ValueError(f"the design can't take {unit[:200]!r} as its only change")
+
+
+def _change(design: Design, child: Design, spot: int | None, unit: str) -> Change:
+    axis = unit.partition(":")[0]
+    before, after = ((one if spot is None else one.paths[spot]).units[axis].gist for one in (design, child))
+    return Change(f"{axis}: {after} instead of {before}", (unit,))
 
 
 def _with_unit(design: Design, spot: int | None, axis: str, key: str) -> Design | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import add
 
+from agents.design.formulas.keys import formula_of
 from bus.vocabulary.design_edits import FORMULA_MARK
 
 
@@ -80,14 +81,17 @@ class Axis:
     def _by_key(self) -> dict[str, Unit]:
         return {unit.key: unit for unit in self.units}
 
+    def check(self, key: str) -> None:
+        """Raise ValueError if no unit has that key; a formula's unit, with its code, is not made for it."""
+        if self.formula and is_formula(key):
+            formula_of(self.name, key)
+        elif key not in self._by_key:
+            raise ValueError(f"unknown {self.name} {key!r}, expected one of {', '.join(self.keys)}")
+
     def __getitem__(self, key: str) -> Unit:
         """Return the unit of that key. Raises ValueError if there is none."""
-        if self.formula and is_formula(key):
-            return self.formula(self.name, key)
-        unit = self._by_key.get(key)
-        if unit is None:
-            raise ValueError(f"unknown {self.name} {key!r}, expected one of {', '.join(self.keys)}")
-        return unit
+        self.check(key)
+        return self.formula(self.name, key) if self.formula and is_formula(key) else self._by_key[key]
 
 
 def is_formula(key: str) -> bool:
@@ -144,7 +148,7 @@ def axis(
 def check_choices(choices: Mapping[str, str], axes: tuple[Axis, ...], rules: tuple[Rule, ...]) -> None:
     """Raise a ValueError for an unknown unit, or for a broken rule with its choice, its demand and its reason."""
     for axis in axes:
-        axis[choices[axis.name]]
+        axis.check(choices[axis.name])
     for rule in rules:
         if rule.broken_by(choices):
             choice = " and ".join(f"{name} {choices[name]!r}" for name in sorted(rule.when))

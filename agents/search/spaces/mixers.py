@@ -1,6 +1,7 @@
 """The space of the lab: token mixers of the design grammar (`agents.design`)."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any, cast
 
@@ -19,11 +20,11 @@ from agents.design import (
     mutate,
     name,
     render,
-    unit_labels,
 )
 from agents.design.equivalence import normal_form
 from agents.design.formulas.breeding import vary_open
 from agents.design.tree import KINDS
+from agents.design.variation import Change, still_there
 from agents.search.space import NAMED_UNITS, DesignSpace, Founder, Grammar
 
 KEY_WIDTHS = {"half": 0.5, "double": 2.0}
@@ -114,9 +115,11 @@ def _in_normal_form(variation: Variation) -> Variation:
     design = normal_form(variation.design)
     if design == variation.design:
         return variation
-    present = unit_labels(design)
-    units = tuple(unit for unit in variation.units if unit in present or unit == "path:drop")
-    return Variation(design, variation.operator, f"{variation.change}; in its simplest form", units)
+    return Variation(design, variation.operator, partial(_simplified, variation, design))
+
+
+def _simplified(variation: Variation, design: Design) -> Change:
+    return Change(f"{variation.change}; in its simplest form", still_there(variation.units, design))
 
 
 SPACE = MixerSpace()
