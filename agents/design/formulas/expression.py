@@ -27,6 +27,7 @@ MAX_SIZE = 20
 PRICES: Mapping[str, float] = MappingProxyType({"mean": 2.0, "c0": 2.0, "g0": 2.0, "h0": 1.5, "h1": 1.5})
 """Prices of nodes that cost more than 1: parameters, or a pass over time."""
 _DIGITS = 12
+_NO_LEAVES = frozenset[str]()
 _TOKEN = re.compile(r"\s*(?:([a-z]+\d?)|(-?\d+(?:\.\d+)?(?:e-?\d+)?)|([(),]))")
 
 
@@ -39,10 +40,26 @@ class Expression:
     args: tuple["Expression", ...] = ()
     value: float = 0.0
     """The value of a number."""
+    text: str = field(init=False, repr=False, compare=False)
+    """The tree as text without spaces; `parse` reads it."""
+    size: int = field(init=False, repr=False, compare=False)
+    """Number of nodes."""
+    leaves: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of its leaves; numbers have none."""
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Hash the node once: trees are the keys of many caches."""
+        """Set what every tree is asked for. It is hashed once, since trees are the keys of many caches."""
+        if self.op == "number":
+            text, leaves = f"{self.value:.{_DIGITS}g}", _NO_LEAVES
+        elif self.args:
+            text = f"{self.op}({','.join([arg.text for arg in self.args])})"
+            leaves = _NO_LEAVES.union(*[arg.leaves for arg in self.args])
+        else:
+            text, leaves = self.op, frozenset({self.op})
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "size", 1 + sum([arg.size for arg in self.args]))
+        object.__setattr__(self, "leaves", leaves)
         object.__setattr__(self, "_hash", hash((self.op, self.args, self.value)))
 
     def __hash__(self) -> int:
@@ -54,27 +71,9 @@ class Expression:
         return Expression, (self.op, self.args, self.value)
 
     @cached_property
-    def text(self) -> str:
-        """The tree as text without spaces; `parse` reads it."""
-        if self.op == "number":
-            return f"{self.value:.{_DIGITS}g}"
-        return f"{self.op}({','.join(arg.text for arg in self.args)})" if self.args else self.op
-
-    @cached_property
-    def size(self) -> int:
-        """Number of nodes."""
-        return 1 + sum(arg.size for arg in self.args)
-
-    @cached_property
     def price(self) -> float:
         """Its complexity: the prices of all nodes."""
         return PRICES.get(self.op, 1.0) + sum(arg.price for arg in self.args)
-
-    @cached_property
-    def leaves(self) -> frozenset[str]:
-        """The names of its leaves; numbers have none."""
-        own = frozenset({self.op}) if not self.args and self.op != "number" else frozenset[str]()
-        return own.union(*(arg.leaves for arg in self.args))
 
     def nodes(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], "Expression"]]:
         """Yield every node with its path of argument numbers, from the root down."""

@@ -5,6 +5,7 @@ Each returns a tree that fits its opening, or None if the draw led nowhere. All 
 
 import random
 from collections.abc import Sequence
+from itertools import accumulate
 
 from agents.design.formulas.expression import PRIMITIVES, Expression, call, leaf, negative, number
 from agents.design.formulas.openings import LEAVES, Opening
@@ -19,6 +20,7 @@ _PRIMITIVE_WEIGHTS = {
     "mean": 0.7, "dot": 0.7,
 }  # fmt: skip
 assert _PRIMITIVE_WEIGHTS.keys() == PRIMITIVES.keys()
+_DRAWN_PRIMITIVES, _SUMS_OF_WEIGHTS = tuple(_PRIMITIVE_WEIGHTS), tuple(accumulate(_PRIMITIVE_WEIGHTS.values()))
 _CONSTANTS = (0.0625, 0.25, 0.5, 1.0, 2.0, 4.0)
 _CONSTANT_SHARE = 0.15
 _LEAF_SHARE = 0.35
@@ -105,7 +107,7 @@ def _above(node: Expression, opening: Opening, rng: random.Random) -> Expression
 
 
 def _random_primitive(rng: random.Random) -> str:
-    return rng.choices(list(_PRIMITIVE_WEIGHTS), list(_PRIMITIVE_WEIGHTS.values()))[0]
+    return rng.choices(_DRAWN_PRIMITIVES, cum_weights=_SUMS_OF_WEIGHTS)[0]
 
 
 def _random_leaf(opening: Opening, rng: random.Random) -> Expression:

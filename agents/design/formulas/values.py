@@ -82,13 +82,12 @@ def variants(tree: Expression, *, spare_names: bool = True, signs: bool = True) 
         permutations(group if spare_names else group[: len(names)], len(names))
         for group, names in zip(RIVALS, used, strict=True)
     ]
+    flipped = [name for name in sorted(tree.leaves) if signs and LEAVES[name].symmetric]
     for chosen in product(*choices):
-        new = dict(zip(chain(*used), map(leaf, chain(*chosen)), strict=True))
-        flipped = [
-            (name, new.get(name, leaf(name))) for name in sorted(tree.leaves) if signs and LEAVES[name].symmetric
-        ]
-        for signed in product(*(((name, one), (name, negative(one))) for name, one in flipped)):
-            yield tree.substituted(new | dict(signed))
+        new = {old: leaf(name) for old, name in zip(chain(*used), chain(*chosen), strict=True) if old != name}
+        ways = [(new.get(name), negative(new.get(name, leaf(name)))) for name in flipped]
+        for signed in product(*ways):
+            yield tree.substituted(new | {name: one for name, one in zip(flipped, signed, strict=True) if one})
 
 
 def _digest(tree: Expression) -> str:
