@@ -12,8 +12,6 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from pydantic import JsonValue
-
 from agents.design import NEUTRAL, Bias, Variation, bias_from_text
 from agents.design.formulas.grafting import graft
 from agents.design.obeying import bias_of_wish, vary_as_wished
@@ -105,10 +103,10 @@ def slot_bias(
 
 def draft(
     request: ProposalRequested, donors: Sequence[Donor], bias: Bias, random: Random, grammar: Grammar = NAMED_UNITS
-) -> dict[str, JsonValue]:
+) -> Any:
     """Return the design that `breed` makes with the same draws, without its source."""
     parent, mates = (donors[0] if donors else None), [donor.design for donor in donors[1:]]
-    return space_named(request.space).to_json(_variation(request, parent, mates, bias, random, grammar).design)
+    return _variation(request, parent, mates, bias, random, grammar).design
 
 
 def breed(

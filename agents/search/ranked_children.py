@@ -6,8 +6,7 @@ observed (`AskForecast`), so no two slots chase one idea. Once the children of t
 from scratch are ranked in their place: the search is in a local optimum, or its model rules too much out.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import erf, exp, pi, sqrt
 from random import Random
@@ -17,6 +16,7 @@ from pydantic import JsonValue
 from agents.design import Bias
 from agents.search.breeding import Donor, breed, draft
 from agents.search.space import NAMED_UNITS, Grammar
+from agents.search.spaces import space_named
 from bus.delivery.role import Subdecision
 from bus.vocabulary.events import Forecast, ProposalCreated, ProposalRequested, Ranking
 from bus.vocabulary.queries import AskForecast, CognitionEntry, DesignForecast, Forecasts
@@ -135,13 +135,15 @@ def expected_improvement(gain: float, deviation: float) -> float:
 
 def _children(request: ProposalRequested, ancestors: Ancestors, random: Random) -> list[_Child]:
     """Return children that differ from each other, bred from each of the donors in turn."""
-    children: dict[str, _Child] = {}
+    children: dict[Hashable, _Child] = {}
+    space = space_named(request.space)
     for turn in range(MAX_TRIES_PER_CHILD * request.children):
         if len(children) == request.children:
             break
         seed = random.getrandbits(SEED_BITS)
         design = draft(request, ancestors.led_by(turn), ancestors.bias, Random(seed), ancestors.grammar)
-        children.setdefault(json.dumps(design, sort_keys=True), _Child(design, turn, seed))
+        if design not in children:
+            children[design] = _Child(space.to_json(design), turn, seed)
     return list(children.values())
 
 

@@ -54,7 +54,7 @@ NAMED_UNITS = Grammar()
 
 
 class DesignSpace(ABC):
-    """A set of designs. They compare by value, and have one JSON form each."""
+    """A set of designs. They compare and hash by value, and have one JSON form each."""
 
     name: ClassVar[str]
     """Name in CampaignStarted."""

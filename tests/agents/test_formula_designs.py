@@ -169,7 +169,7 @@ def test_a_wish_leaves_coined_formulas_and_normal_forms_on() -> None:
 
     def designs(*, wished: bool) -> list[Design]:
         grammar = Grammar(0.5, normal_forms=True, coined=(unit,), wished=wished)
-        return [Design.from_json(draft(request, donors, Bias(), random.Random(seed), grammar)) for seed in range(80)]
+        return [draft(request, donors, Bias(), random.Random(seed), grammar) for seed in range(80)]
 
     today, older = designs(wished=True), designs(wished=False)
     assert wish
