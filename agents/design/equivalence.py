@@ -48,7 +48,7 @@ def normal_form(design: Design) -> Design:
 def _normal_path(path: Path, frame: Design) -> Path:
     if not isinstance(path, MemoryPath):
         return path
-    for rule in _RULES:
+    for rule in _RULES if any(map(is_formula, path.choices.values())) else _RULES_OF_NAMED_UNITS:
         changes = {axis: key for axis, key in rule(path, frame).items() if key != path.choices[axis]}
         path = replace(path, **changes) if changes else path
     return path
@@ -139,6 +139,8 @@ _RULES: tuple[Callable[[MemoryPath, Design], Mapping[str, str]], ...] = (
     _plain_feature,
     _activated_taps,
 )
+_RULES_OF_NAMED_UNITS = (_plain_read, _activated_taps)
+"""The rules that change a path without a formula."""
 
 
 def _without(axis: str, key: str, op: str, keeps: Keeps) -> str:

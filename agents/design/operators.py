@@ -7,6 +7,7 @@ from the `random.Random` argument, so one seed gives one sequence of designs.
 import random
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
+from operator import mul
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ from agents.design.bias import NEUTRAL, Bias
 from agents.design.space import draw_design, draw_path, draw_unit, repair_choices, with_frame
 from agents.design.tree import KINDS, MAX_MEMORIES, MAX_PATHS, Design, MemoryPath, Path
 from agents.design.units.framing import FRAME, FRAME_RULES
-from agents.design.units.unit import Axis, key_in_rules
+from agents.design.units.unit import Axis, is_formula
 from agents.design.variation import Variation, as_wished, both, crossed, drawn, moved
+from bus.vocabulary.design_edits import FORMULA_MARK
 
 MUTATION_SHARE, CROSSOVER_SHARE, SCRATCH_SHARE = 0.80, 0.15, 0.05
 """Shares of the three operators (Genesys, 2025)."""
@@ -32,11 +34,6 @@ class _Move(NamedTuple):
     path: int | None
     weight: float
     """How often it is drawn without a bias."""
-
-    @property
-    def unit(self) -> str:
-        """The unit that it brings in, as the design names it."""
-        return f"{self.axis}:{self.key}"
 
 
 def vary(
@@ -113,8 +110,8 @@ def revised(variation: Variation, design: Design, parent: Design | None) -> Vari
 
 
 def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
-    moves, units = _moves(design)
-    weights = [move.weight * (bias.of(unit) if unit else 1.0) for move, unit in zip(moves, units, strict=True)]
+    moves, units, weights = _moves(design)
+    weights = list(map(mul, weights, bias.of_each(units)))
     for _ in range(_MAX_TRIES):
         move = rng.choices(moves, weights)[0]
         try:
@@ -129,8 +126,8 @@ def _mutate_once(design: Design, rng: random.Random, bias: Bias) -> Variation:
 
 
 @lru_cache(maxsize=256)
-def _moves(design: Design) -> tuple[tuple[_Move, ...], tuple[str, ...]]:
-    """Return every possible mutation, weighted by axis and unit, and the unit that each brings in: a drop, none."""
+def _moves(design: Design) -> tuple[tuple[_Move, ...], tuple[str, ...], tuple[float, ...]]:
+    """Return every possible mutation, the unit that each brings in ("" for a drop), and its weight by axis and unit."""
     moves = [_Move("path", "drop", index, 0.5) for index, path in enumerate(design.paths) if _droppable(design, path)]
     moves += [_Move("path", kind, None, 0.5) for kind in KINDS if _has_room(design.paths, kind)]
     unused = {"fusion"} if len(design.paths) == 1 else set()
@@ -140,7 +137,8 @@ def _moves(design: Design) -> tuple[tuple[_Move, ...], tuple[str, ...]]:
         unused = {"conv_width", "conv_activation"} if path.choices.get("convolution") == "none" else set()
         for axis in (axis for axis in path.axes if axis.is_closed):
             moves += [] if axis.name in unused else _unit_moves(axis, path.choices[axis.name], index)
-    return tuple(moves), tuple("" if move.key == "drop" else move.unit for move in moves)
+    units = tuple("" if move.key == "drop" else f"{move.axis}:{move.key}" for move in moves)
+    return tuple(moves), units, tuple(move.weight for move in moves)
 
 
 def _has_room(paths: Sequence[Path], kind: str) -> bool:
@@ -151,7 +149,10 @@ def _has_room(paths: Sequence[Path], kind: str) -> bool:
 
 def _unit_moves(axis: Axis, present: str, path: int | None) -> list[_Move]:
     """Return a move to every other unit of an axis."""
-    return [_Move(axis.name, key, path, share) for key, share in axis.others[key_in_rules(present)]]
+    return [
+        _Move(axis.name, key, path, share)
+        for key, share in axis.others[FORMULA_MARK if is_formula(present) else present]
+    ]
 
 
 def _droppable(design: Design, path: Path) -> bool:

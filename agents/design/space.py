@@ -57,12 +57,12 @@ def repair_choices(
     If the axes that a broken rule restricts may change, units that it allows are drawn for them. Otherwise the axis
     that triggers the rule changes. Raises ValueError if all of these axes are in `keep`.
     """
-    repaired, fixed, by_name = dict(choices), set(keep), {axis.name: axis for axis in axes}
+    repaired, fixed = dict(choices), set(keep)
     for _ in range(_MAX_REPAIRS):
         broken = next((rule for rule in rules if rule.broken_by(repaired)), None)
         if broken is None:
             return repaired
-        wrong = broken.wrong_axes(repaired)
+        wrong, by_name = broken.wrong_axes(repaired), {axis.name: axis for axis in axes}
         if fixed.isdisjoint(wrong):
             changes = {name: broken.then[name] for name in wrong}
         else:
@@ -78,8 +78,9 @@ def repair_choices(
 
 def draw_unit(axis: Axis, rng: random.Random, bias: Bias = NEUTRAL, allowed: Iterable[str] | None = None) -> str:
     """Return a unit's key, drawn by weight and bias from all units or from the allowed ones."""
-    keys = [key for key in axis.keys if allowed is None or key in set(allowed)]
-    return rng.choices(keys, [axis[key].weight * bias.of(f"{axis.name}:{key}") for key in keys])[0]
+    within = axis.keys if allowed is None else set(allowed)
+    units = [unit for unit in axis.units if unit.key in within]
+    return rng.choices(units, [unit.weight * bias.of(f"{axis.name}:{unit.key}") for unit in units])[0].key
 
 
 def draw_path(kind: type[Path], rng: random.Random, bias: Bias = NEUTRAL) -> Path:

@@ -132,7 +132,7 @@ class Design:
         check_kinds([path.kind for path in self.paths])
         if len(set(self.paths)) < len(self.paths):
             raise ValueError("two paths of a design must differ")
-        check_choices(self.choices | {"paths": str(len(self.paths))}, FRAME, FRAME_RULES)
+        _check_frame(len(self.paths), tuple(self.choices.values()))
 
     @cached_property
     def choices(self) -> MappingProxyType[str, str]:
@@ -159,6 +159,13 @@ class Design:
         if not isinstance(paths, list | tuple):
             raise ValueError("a design needs a list 'paths'")  # noqa: TRY004 (JSON of the wrong form is a wrong value)
         return _cached_design(tuple(_path_from_json(path) for path in paths), tuple(entries.items()))
+
+
+@lru_cache(maxsize=8192)
+def _check_frame(paths: int, keys: tuple[str, ...]) -> None:
+    """Check the units of a frame around so many paths; those of good frames only once."""
+    choices = dict(zip((axis.name for axis in FRAME), keys, strict=True))
+    check_choices(choices | {"paths": str(paths)}, FRAME, FRAME_RULES)
 
 
 def check_kinds(kinds: list[str]) -> None:

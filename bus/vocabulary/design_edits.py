@@ -40,7 +40,7 @@ class DesignItems:
 def design_items(design: Mapping[str, Any]) -> DesignItems:
     """Return the items of a design in JSON; parts that are no design are left out."""
     frame, *paths = (
-        frozenset(f"{prefix}{axis}:{_identity(key)}" for axis, key in owner.items())
+        frozenset(f"{prefix}{axis}:{function_of(key)}" for axis, key in owner.items())
         for prefix, owner in _owners(design)
     )
     return DesignItems(frame, tuple(paths))
@@ -49,7 +49,7 @@ def design_items(design: Mapping[str, Any]) -> DesignItems:
 def formula_items(design: Mapping[str, Any]) -> dict[str, str]:
     """Return the keys of a design's formulas, which have their text, by the items, which name their function alone."""
     return {
-        f"{prefix}{axis}:{_identity(key)}": key
+        f"{prefix}{axis}:{function_of(key)}": key
         for prefix, owner in _owners(design)
         for axis, key in owner.items()
         if isinstance(key, str) and key.startswith(FORMULA_MARK)
@@ -80,6 +80,6 @@ def _owners(design: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [("", frame), *((f"{path.get('kind')}/", path) for path in objects[:MAX_PATHS])]
 
 
-def _identity(key: object) -> object:
+def function_of(key: object) -> object:
     """Return what makes a unit equal to another: its key, or of a formula its function."""
     return key.rpartition(FUNCTION_MARK)[2] if isinstance(key, str) and key.startswith(FORMULA_MARK) else key

@@ -25,7 +25,7 @@ from agents.design.tree import Design, Path
 from agents.design.units.framing import FRAME, FRAME_RULES
 from agents.design.units.unit import Axis, is_formula
 from agents.design.variation import Change, Variation, unit_labels
-from bus.vocabulary.design_edits import design_items
+from bus.vocabulary.design_edits import function_of
 
 CANDIDATES = 3
 """Trees that are drawn for one child; the simpler ones are likelier to be it."""
@@ -109,7 +109,7 @@ def _spots(design: Design, bias: Bias) -> list[_Spot]:
 
 def _leaning(axis: Axis, bias: Bias) -> float:
     """Return the factor of an axis' formulas: that of the unit besides the plain one which is favoured most."""
-    return max((bias.of(f"{axis.name}:{key}") for key in axis.keys[1:]), default=1.0)
+    return max(bias.of_each(f"{axis.name}:{key}" for key in axis.keys[1:]), default=1.0)
 
 
 def _new_tree(spot: _Spot, design: Design, mates: Sequence[Design], rng: random.Random) -> Expression | None:
@@ -159,7 +159,8 @@ def _with_key(design: Design, spot: _Spot, key: str, rng: random.Random, bias: B
 
 def _same_function(child: Design, parent: Design) -> bool:
     """Return whether two designs differ at most in how their formulas are written."""
-    return design_items(child.to_json()) == design_items(parent.to_json())
+    a, b = ([[*map(function_of, owner.choices.values())] for owner in (*one.paths, one)] for one in (child, parent))
+    return a == b
 
 
 def _drawn_and_opened(fresh: Variation, opened: Variation) -> Change:
