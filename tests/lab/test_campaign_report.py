@@ -15,6 +15,8 @@ from lab.operations.campaign_report.__main__ import DOCS, main, pages, stale, wr
 EXAMPLE = Path(__file__).parent / "campaign_pages"
 MAX_BYTES = 40_000_000
 LOG = EXAMPLE / "campaigns/planted.jsonl.gz"
+CAMPAIGN = b"climb-7"
+"""The id of its campaign."""
 
 
 def copied(folder: Path) -> Path:
@@ -82,6 +84,16 @@ def test_without_an_ablation_the_page_of_a_discovery_says_so(tmp_path: Path) -> 
     assert "| `gate:silu` |" in text
     (tmp_path / "campaigns/planted-e0003.ablation.jsonl").unlink()
     assert "No ablation of this design was trained" in pages(tmp_path)[tmp_path / "discoveries/planted-e0003.md"]
+
+
+def test_a_design_that_was_confirmed_twice_is_ablated_once(tmp_path: Path) -> None:
+    """Its other page leads to the ablation, and the table of units has it once."""
+    folder = copied(tmp_path) / "campaigns"
+    log = gzip.decompress(LOG.read_bytes())
+    (folder / "second.jsonl").write_bytes(log.replace(CAMPAIGN, b"another-campaign"))
+    texts = pages(tmp_path)
+    assert "other page, [planted-e0003](planted-e0003.md#ablation)" in texts[tmp_path / "discoveries/second-e0003.md"]
+    assert "| `gate:silu` | 1 | " in texts[tmp_path / "discoveries/README.md"]
 
 
 def test_every_link_to_an_event_has_its_place() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lab.operations.campaign_report.discovery_page import discovery_page
 from lab.operations.campaign_report.logs import CampaignLog
+from lab.operations.campaign_report.unit_worths import unit_table
 from lab.operations.campaign_report.writing import design, event_link, number, page
 from lab.operations.evidence import ClaimStory
 from lab.operations.markdown_text import plain, table
@@ -40,7 +41,9 @@ def _index(logs: Sequence[CampaignLog], found: Sequence[FoundDesign]) -> str:
         rows = [row for one in found for row in _rows(one)]
         sources = {one.log.scored[one.claim.candidate].source for one in found}
         again = f", {len(found) - len(sources)} of them for a second time" if len(sources) < len(found) else ""
-        return page("Discoveries", f"{_counts(logs)} These were confirmed{again}:", table(head, rows))
+        ablated = [one.log.ablations[one.claim.candidate] for one in found if one.claim.candidate in one.log.ablations]
+        worths = unit_table(ablated)
+        return page("Discoveries", f"{_counts(logs)} These were confirmed{again}:", table(head, rows), worths)
     return page("Discoveries", f"{_counts(logs)} No design was confirmed.", _refuted(logs))
 
 

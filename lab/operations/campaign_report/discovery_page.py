@@ -37,7 +37,7 @@ def discovery_page(log: CampaignLog, claim: ClaimStory, campaigns: str, logs: Se
         f"## Evidence\n\n{_evidence(log, claim, campaigns)}",
         f"## Figures next to the baselines\n\n{_figures(log, claim, campaigns)}",
         f"## Lineage\n\n{_lineage(log, claim, campaigns, logs)}",
-        f"## Ablation\n\n{_ablation(log, claim.candidate)}",
+        f"## Ablation\n\n{_ablation(log, claim.candidate, logs)}",
         f"## Cost\n\n{_cost(log, claim)}",
         f"## How to repeat it\n\n{_repeat(log, claim)}",
         f"## Source\n\n{verbatim(source, 'python')}",
@@ -149,10 +149,17 @@ def _place(step: LineageStep, campaigns: str) -> str:
     return f"{step.at} of [{plain(step.log.name)}]({campaigns}{step.log.name}.md)"
 
 
-def _ablation(log: CampaignLog, candidate: str) -> str:
-    """Return what each unit is worth, from the kept runs of `move37 ablate`."""
+def _ablation(log: CampaignLog, candidate: str, logs: Sequence[CampaignLog]) -> str:
+    """Return what each unit is worth, from the kept runs of `move37 ablate`, or where the same design has it."""
     if not (found := log.ablations.get(candidate)):
-        return NO_ABLATION
+        source = log.scored[candidate].source
+        same = [
+            f"[{plain(other.name)}-{one}]({other.name}-{one}.md#ablation)"
+            for other in logs
+            for one in other.ablations
+            if one in other.scored and other.scored[one].source == source
+        ]
+        return f"The same design was ablated on its other page, {same[0]}." if same else NO_ABLATION
     plan, runs = found
     rows = [
         (" and ".join(f"`{unit}`" for unit in (one.unit, *one.also)), one.seeds, number(one.gain, "+.4f"),
