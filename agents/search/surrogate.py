@@ -28,8 +28,8 @@ class SurrogateSearch(RankingPolicy):
     @classmethod
     @override
     def sized_for(cls, experiments: int, baselines: int) -> SurrogateParameters:
-        """Return more children than logs without the parameter have, since any campaign affords them, and restarts."""
-        return SurrogateParameters(children=40, restart_below=0.02)
+        """Return more children than logs without the parameter have: a campaign of any size affords them."""
+        return SurrogateParameters(children=40)
 
     @property
     @override
