@@ -39,7 +39,7 @@ class Vetoer:
 def test_a_vetoed_run_is_stopped_and_not_repaired(tmp_path: Path) -> None:
     """The log has the message, the failed run and the failed experiment; the campaign continues to its end."""
     person = Vetoer(tmp_path)
-    outcome = run_instant(tmp_path, person, tiny, experiments=0, slots=2)
+    outcome = run_instant(tmp_path, person, tiny, experiments=0, slots=2, baselines=("gla", "retnet"))
     assert outcome.finished
     events = [one for one in person.log if one.experiment.startswith("h-")]
     assert [one.type for one in events] == ["ProposalCreated", "RunRequested", "RunStarted", "RunFailed", "CodeFailed"]
@@ -50,4 +50,4 @@ def test_a_vetoed_run_is_stopped_and_not_repaired(tmp_path: Path) -> None:
     assert (code_failed.reason, code_failed.final) == ("vetoed", True)
     message = next(one for one in person.log if one.type == "HumanMessage" and one.event.kind == "veto")  # type: ignore[attr-defined]
     assert message.seq < events[3].seq
-    assert outcome.results.status.analysed == 6
+    assert outcome.results.status.analysed == 2
