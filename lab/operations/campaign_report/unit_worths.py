@@ -26,7 +26,8 @@ def unit_table(ablated: Iterable[tuple[AblatedDesign, Sequence[AblationRun]]]) -
         "## What their units are worth\n\n"
         "Each unit gave way to the plain one of its axis, at the lowest rung; the loss that this costs is the unit's "
         "gain, in nats per byte. The pages have the intervals. A unit that helps may be the baseline's too: a gain "
-        "over the baseline is another question. A design on two pages counts once."
+        "over the baseline is another question. `1/` and `2/` name the path of a design that has two. A design on two "
+        "pages counts once."
     )
     return f"{text}\n\n{table(('unit', 'designs', *FINDINGS, 'least gain', 'largest gain'), rows)}"
 
