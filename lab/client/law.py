@@ -7,6 +7,7 @@ are screening hits: designs whose one screening score is better than the best ba
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from itertools import combinations
 from math import inf
 from typing import Any
@@ -35,10 +36,13 @@ COMPARED_TRIALS = 10
 
 
 def check_distinct(logs: Iterable[tuple[str, Sequence[Envelope]]]) -> None:
-    """Raise LabError if two logs share a campaign's beginning: what they share would count twice."""
-    starts: dict[str, str] = {}
+    """Raise LabError if two logs share a campaign's beginning: what they share would count twice.
+
+    Campaigns of one goal, scale and seed have the same ids, whatever their policy; only a fork has the same times too.
+    """
+    starts: dict[tuple[str, datetime], str] = {}
     for name, history in logs:
-        own = {one.id for one in history if isinstance(one.event, CampaignStarted)}
+        own = {(one.id, one.time) for one in history if isinstance(one.event, CampaignStarted)}
         if shared := own & starts.keys():
             both = f"{starts[min(shared)]} and {name}"
             raise LabError(f"{both} have one beginning; hint: move37 compare tells what a fork changed")

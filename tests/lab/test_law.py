@@ -28,7 +28,7 @@ from lab.errors import LabError
 from lab.operations import replay
 from lab.operations.compare import compare
 from tests.histories import archive
-from tests.support.labs import move37
+from tests.support.labs import ROOT, move37
 
 
 def history(name: str, folder: Path) -> list[Envelope]:
@@ -210,6 +210,13 @@ def test_a_fork_is_no_second_search(tmp_path: Path) -> None:
     fork.parent.mkdir()
     fork.write_text(log.read_text())
     assert "have one beginning; hint: move37 compare" in move37("law", str(log), str(fork), code=1)
+
+
+def test_two_policies_on_one_seed_are_two_searches() -> None:
+    """Their campaigns have one name, and the ids of their events are the same."""
+    logs = [str(ROOT / f"docs/campaigns/{policy}-seed22.jsonl.gz") for policy in ("guided", "random")]
+    arms = json.loads(move37("law", *logs, "--json"))["arms"]
+    assert (arms["surrogate"]["searches"], arms["random"]["searches"]) == (1, 1)
 
 
 def test_law_prints_text_or_one_json_document(tmp_path: Path) -> None:
