@@ -23,6 +23,7 @@ class Surrogate:
         self._vocabulary = Vocabulary(designs)
         features, values = self._vocabulary.matrix(designs), np.asarray(objectives)
         self._centre, self.spread = float(values.mean()), float(values.std()) or 1.0
+        """Standard deviation of the objectives of the fit; 1 if they are all equal."""
         with _one_thread():
             self._process = GaussianProcess(features, (values - self._centre) / self.spread)
             means = self._process.mean(features)

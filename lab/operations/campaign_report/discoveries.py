@@ -41,8 +41,12 @@ def _index(logs: Sequence[CampaignLog], found: Sequence[FoundDesign]) -> str:
         rows = [row for one in found for row in _rows(one)]
         sources = {one.log.scored[one.claim.candidate].source for one in found}
         again = f", {len(found) - len(sources)} of them for a second time" if len(sources) < len(found) else ""
-        ablated = [one.log.ablations[one.claim.candidate] for one in found if one.claim.candidate in one.log.ablations]
-        worths = unit_table(ablated)
+        ablated = {
+            one.log.scored[one.claim.candidate].source: one.log.ablations[one.claim.candidate]
+            for one in found
+            if one.claim.candidate in one.log.ablations
+        }
+        worths = unit_table(list(ablated.values()))
         return page("Discoveries", f"{_counts(logs)} These were confirmed{again}:", table(head, rows), worths)
     return page("Discoveries", f"{_counts(logs)} No design was confirmed.", _refuted(logs))
 

@@ -156,8 +156,8 @@ def _ablation(log: CampaignLog, candidate: str, logs: Sequence[CampaignLog]) -> 
         same = [
             f"[{plain(other.name)}-{one}]({other.name}-{one}.md#ablation)"
             for other in logs
-            for one in other.ablations
-            if one in other.scored and other.scored[one].source == source
+            for one in (claim.candidate for claim in other.claims if claim.standing == "confirmed")
+            if one in other.ablations and other.scored[one].source == source
         ]
         return f"The same design was ablated on its other page, {same[0]}." if same else NO_ABLATION
     plan, runs = found

@@ -1,7 +1,7 @@
 """What units are worth in the confirmed designs that were ablated: one table for all of them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from agents.design.units.unit import is_formula
 from lab.operations.ablation_runs import AblatedDesign, AblationRun, UnitWorth, worths
@@ -11,7 +11,7 @@ from lab.operations.markdown_text import table
 FINDINGS = ("helps", "can't be told", "hurts")
 
 
-def unit_table(ablated: Iterable[tuple[AblatedDesign, Sequence[AblationRun]]]) -> str:
+def unit_table(ablated: Sequence[tuple[AblatedDesign, Sequence[AblationRun]]]) -> str:
     """Return the worth of each unit over designs, those first that help in most; empty without an ablation."""
     found: defaultdict[str, list[UnitWorth]] = defaultdict(list)
     for plan, runs in ablated:
@@ -22,12 +22,13 @@ def unit_table(ablated: Iterable[tuple[AblatedDesign, Sequence[AblationRun]]]) -
     counts = {unit: [sum(one.finding == finding for one in own) for finding in FINDINGS] for unit, own in found.items()}
     order = sorted(found, key=lambda unit: ([-count for count in counts[unit]], unit))
     rows = [(unit, len(found[unit]), *counts[unit], *_least_and_most(found[unit])) for unit in order]
+    scales = " and ".join(sorted({plan.scale for plan, _ in ablated}))
     text = (
         "## What their units are worth\n\n"
-        "Each unit gave way to the plain one of its axis, at the lowest rung; the loss that this costs is the unit's "
-        "gain, in nats per byte. The pages have the intervals. A unit that helps may be the baseline's too: a gain "
-        "over the baseline is another question. `1/` and `2/` name the path of a design that has two. A design on two "
-        "pages counts once."
+        f"Each unit gave way to the plain one of its axis, at {scales}; the loss that this costs is the unit's gain, "
+        "in nats per byte. The pages have the intervals. A unit that helps may be the baseline's too: a gain over the "
+        "baseline is another question. `1/` and `2/` name the path of a design that has two. A design on two pages "
+        "counts once."
     )
     return f"{text}\n\n{table(('unit', 'designs', *FINDINGS, 'least gain', 'largest gain'), rows)}"
 
